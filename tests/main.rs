@@ -1,0 +1,1 @@
+//! The system from outside, over HTTP.
