@@ -1,1 +1,19 @@
-//! evidence
+#![doc = include_str!("README.md")]
+
+mod text;
+
+pub mod action;
+pub mod chain;
+pub mod control;
+pub mod finding;
+pub mod ids;
+pub mod input;
+pub mod metrics;
+pub mod org;
+pub mod pack;
+pub mod risk;
+pub mod scan;
+pub mod sla;
+pub mod time;
+
+pub use text::Unknown;

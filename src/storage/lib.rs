@@ -1,1 +1,167 @@
-//! storage
+#![doc = include_str!("README.md")]
+
+mod error;
+mod keys;
+mod listing;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use opendal::{Operator, services};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+pub use error::{Error, Operation};
+pub use keys::{Attempt, Key, KeyError};
+pub use listing::Artifact;
+pub use writer::Writer;
+
+/// How many bytes travel at once. Large enough that system calls do not show, small enough that a dozen open
+/// objects cost little.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Where the objects live.
+#[derive(Clone, Debug)]
+pub enum Options {
+    /// A folder of this machine; it is created when missing.
+    Fs { root: PathBuf },
+    /// This process's memory; for tests and trials, gone with the process.
+    Memory,
+}
+
+/// A handle to the objects; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    operator: Operator,
+    /// The folder that holds the objects, where there is one.
+    root: Option<PathBuf>,
+    /// The object of this process's readiness probe; one probe at a time, or one would remove what another looks for.
+    probe: Arc<Mutex<Key>>,
+}
+
+/// What is known of an object without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub size_bytes: u64,
+}
+
+impl Storage {
+    /// Opens the place that `options` name.
+    ///
+    /// Errors when the folder can neither be found nor created.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let (operator, root) = match options {
+            Options::Fs { root } => {
+                let service = services::Fs::default().root(&root.to_string_lossy());
+                (Operator::new(service), Some(root.clone()))
+            }
+            Options::Memory => (Operator::new(services::Memory::default()), None),
+        };
+        let place = root.as_ref().map_or_else(String::new, |root| root.display().to_string());
+        let operator =
+            operator.map_err(|e| Error::new(Operation::Open, place, root.as_deref(), e))?;
+        Ok(Self { operator, root, probe: Arc::new(Mutex::new(Key::probe())) })
+    }
+
+    /// What is known of an object; `None` when there is none.
+    pub async fn find(&self, key: &Key) -> Result<Option<Stat>, Error> {
+        match self.operator.stat(key.as_str()).await {
+            Ok(found) => Ok(Some(Stat { size_bytes: found.content_length() })),
+            Err(e) if e.kind() == opendal::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.error(Operation::Stat, key, e)),
+        }
+    }
+
+    /// What is known of an object; an error with `is_missing()` when there is none.
+    pub async fn stat(&self, key: &Key) -> Result<Stat, Error> {
+        let found = self.operator.stat(key.as_str()).await;
+        let found = found.map_err(|e| self.error(Operation::Stat, key, e))?;
+        Ok(Stat { size_bytes: found.content_length() })
+    }
+
+    pub async fn exists(&self, key: &Key) -> Result<bool, Error> {
+        Ok(self.find(key).await?.is_some())
+    }
+
+    /// Moves a finished staging object to its lasting key.
+    ///
+    /// May be repeated: when the target stands and the source is gone, it was done before.
+    pub async fn publish(&self, from: &Key, to: &Key) -> Result<(), Error> {
+        match self.rename(from, to).await {
+            Ok(()) => self.sync_folders(to).await,
+            Err(e) if e.is_missing() && self.exists(to).await? => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn rename(&self, from: &Key, to: &Key) -> Result<(), Error> {
+        if self.operator.info().capability().rename {
+            let renamed = self.operator.rename(from.as_str(), to.as_str()).await;
+            return renamed.map_err(|e| self.error(Operation::Publish, from, e));
+        }
+        if self.operator.info().capability().copy {
+            let copied = self.operator.copy(from.as_str(), to.as_str()).await;
+            copied.map_err(|e| self.error(Operation::Publish, from, e))?;
+        } else {
+            self.copy_through(from, to).await?;
+        }
+        self.remove(from).await
+    }
+
+    /// Removes an object; one that is not there counts as removed.
+    pub async fn remove(&self, key: &Key) -> Result<(), Error> {
+        let removed = self.operator.delete(key.as_str()).await;
+        removed.map_err(|e| self.error(Operation::Remove, key, e))
+    }
+
+    /// Removes everything that a run has staged, finished or not.
+    pub async fn sweep(&self, run_id: Uuid) -> Result<(), Error> {
+        let prefix = keys::staging_prefix(run_id);
+        let swept = self.operator.delete_with(&prefix).recursive(true).await;
+        swept.map_err(|e| Error::new(Operation::Sweep, prefix, self.root.as_deref(), e))
+    }
+
+    /// Whether objects can be written, read back and removed at this moment.
+    pub async fn check(&self) -> Result<(), Error> {
+        const PROBE: &[u8] = b"driftpack readiness probe\n";
+        let key = &*self.probe.lock().await;
+        let mut writer = self.writer(key).await?;
+        writer.write(PROBE.into()).await?;
+        writer.close().await?;
+        let found = self.stat(key).await?;
+        self.remove(key).await?;
+        if found.size_bytes == PROBE.len() as u64 {
+            return Ok(());
+        }
+        let short = opendal::Error::new(opendal::ErrorKind::Unexpected, "the probe came back cut");
+        Err(self.error(Operation::Read, key, short))
+    }
+
+    /// Makes the names of an object and of its folders outlive a power failure.
+    ///
+    /// opendal syncs the bytes of a file, not the folder that holds its name. Services other than a file system
+    /// promise durability when they acknowledge.
+    async fn sync_folders(&self, key: &Key) -> Result<(), Error> {
+        let Some(root) = self.root.clone() else { return Ok(()) };
+        let object = root.join(key.as_str());
+        let synced = tokio::task::spawn_blocking(move || {
+            let folders = object.ancestors().skip(1).take_while(|folder| folder.starts_with(&root));
+            folders.into_iter().try_for_each(|folder| std::fs::File::open(folder)?.sync_all())
+        });
+        let synced = synced.await.unwrap_or_else(|e| Err(std::io::Error::other(e)));
+        synced.map_err(|e| {
+            let e = opendal::Error::new(opendal::ErrorKind::Unexpected, "folder not synced")
+                .set_source(e);
+            self.error(Operation::Write, key, e)
+        })
+    }
+
+    fn error(&self, operation: Operation, key: &Key, source: opendal::Error) -> Error {
+        Error::new(operation, key.to_string(), self.root.as_deref(), source)
+    }
+}

@@ -1,0 +1,246 @@
+//! One entry: from a draft to its canonical text and hash, and back.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{Action, Actor, ChainId, Error, Hash, Outcome};
+use crate::time::{Time, floor_micros, stamp};
+
+/// The version of the canonical text, and the tag that is hashed before it.
+pub const CANONICAL_VERSION: &str = "v1";
+
+/// RFC 8785 numbers are doubles: beyond this, neighbouring integers become one text.
+const INTEGER_MAX: i64 = 1 << 53;
+/// Entries hold ids and digests, not payloads.
+const DEPTH_MAX: usize = 32;
+const CANONICAL_BYTES_MAX: usize = 64 * 1024;
+
+/// What is to be recorded; the chain adds its position, time and links.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    pub id: Uuid,
+    pub actor: Actor,
+    pub action: Action,
+    /// Strings, booleans, null, arrays, objects, integers within ±2^53; no NUL, at most 32 levels.
+    pub detail: Map<String, Value>,
+    /// Where it came from: a request id or a workflow run id.
+    pub origin: String,
+    pub outcome: Outcome,
+}
+
+/// An entry with its place in the chain. The columns and the canonical text say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub chain: ChainId,
+    pub seq: i64,
+    pub id: Uuid,
+    pub actor: Actor,
+    pub action: Action,
+    pub created_at: Time,
+    /// RFC 8785 JSON.
+    pub detail: String,
+    pub origin: String,
+    pub outcome: Outcome,
+    pub prev_hash: Option<Hash>,
+    pub hash: Hash,
+    /// At most 64 KiB.
+    pub canonical: String,
+}
+
+/// A canonical text, taken apart. Actions and actor types of later versions are kept as words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    pub chain: ChainId,
+    pub seq: i64,
+    pub id: Uuid,
+    pub actor_type: String,
+    pub actor_id: String,
+    pub action: String,
+    pub created_at: Time,
+    pub detail: Map<String, Value>,
+    pub origin: String,
+    pub outcome: String,
+    pub prev_hash: Option<Hash>,
+}
+
+/// The JSON object whose RFC 8785 form is the canonical text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    action: Cow<'a, str>,
+    actor: WireActor<'a>,
+    chain: String,
+    created_at: String,
+    detail: Cow<'a, Map<String, Value>>,
+    id: String,
+    origin: Cow<'a, str>,
+    outcome: Cow<'a, str>,
+    // `default` is not given: an absent `prev_hash` is not a null one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    prev_hash: Option<String>,
+    seq: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireActor<'a> {
+    id: Cow<'a, str>,
+    r#type: Cow<'a, str>,
+}
+
+/// SHA-256 over `v1\n` and the canonical text.
+pub fn hash(canonical: &str) -> Hash {
+    let mut sha = Sha256::new();
+    sha.update(CANONICAL_VERSION);
+    sha.update("\n");
+    sha.update(canonical);
+    sha.finalize().into()
+}
+
+/// Puts a draft at its place. `created_at` is cut to microseconds.
+pub fn seal(
+    draft: Draft,
+    chain: ChainId,
+    seq: i64,
+    created_at: Time,
+    prev_hash: Option<Hash>,
+) -> Result<Sealed, Error> {
+    if !(1..=INTEGER_MAX).contains(&seq) || (seq == 1) != prev_hash.is_none() {
+        return Err(Error::Sequence { seq });
+    }
+    if (seq == 1) != (draft.action == chain.genesis()) {
+        return Err(Error::Genesis { chain, seq, action: draft.action });
+    }
+    check_text(&draft.origin, "origin")?;
+    check_text(&draft.actor.id, "actor.id")?;
+    check_detail(&draft.detail)?;
+    let created_at = floor_micros(created_at);
+    let canonical = canonical(&Wire {
+        action: draft.action.as_str().into(),
+        actor: WireActor {
+            id: draft.actor.id.as_str().into(),
+            r#type: draft.actor.kind.as_str().into(),
+        },
+        chain: chain.to_string(),
+        created_at: stamp(created_at),
+        detail: Cow::Borrowed(&draft.detail),
+        id: draft.id.to_string(),
+        origin: draft.origin.as_str().into(),
+        outcome: draft.outcome.as_str().into(),
+        prev_hash: prev_hash.map(hex::encode),
+        seq,
+    });
+    if canonical.len() > CANONICAL_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: canonical.len(), max: CANONICAL_BYTES_MAX });
+    }
+    let Draft { id, actor, action, detail, origin, outcome } = draft;
+    let (detail, hash) = (detail_text(&detail), hash(&canonical));
+    Ok(Sealed {
+        chain,
+        seq,
+        id,
+        actor,
+        action,
+        created_at,
+        detail,
+        origin,
+        outcome,
+        prev_hash,
+        hash,
+        canonical,
+    })
+}
+
+/// RFC 8785 text of a detail object: the content of the `detail` column.
+pub(super) fn detail_text(detail: &Map<String, Value>) -> String {
+    canonical(detail)
+}
+
+impl Text {
+    /// `None` unless the text is canonical, complete, and something that [`seal`] could have made.
+    pub fn parse(canonical_text: &str) -> Option<Self> {
+        if canonical_text.len() > CANONICAL_BYTES_MAX {
+            return None;
+        }
+        let wire: Wire<'_> = serde_json::from_str(canonical_text).ok()?;
+        check_detail(&wire.detail).ok()?;
+        // Writing it again catches what reading forgives: order, spaces, duplicate keys, spellings.
+        if canonical(&wire) != canonical_text {
+            return None;
+        }
+        let text = Self {
+            chain: wire.chain.parse().ok()?,
+            seq: wire.seq,
+            id: wire.id.parse().ok()?,
+            actor_type: wire.actor.r#type.into_owned(),
+            actor_id: wire.actor.id.into_owned(),
+            action: wire.action.into_owned(),
+            created_at: wire.created_at.parse().ok()?,
+            detail: wire.detail.into_owned(),
+            origin: wire.origin.into_owned(),
+            outcome: wire.outcome.into_owned(),
+            prev_hash: match &wire.prev_hash {
+                Some(text) => Some(read_hash(text)?),
+                None => None,
+            },
+        };
+        let same_spelling = text.chain.to_string() == wire.chain
+            && text.id.to_string() == wire.id
+            && stamp(text.created_at) == wire.created_at
+            && text.prev_hash.map(hex::encode) == wire.prev_hash
+            && (1..=INTEGER_MAX).contains(&text.seq);
+        same_spelling.then_some(text)
+    }
+}
+
+fn read_hash(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+fn canonical(value: &impl Serialize) -> String {
+    serde_json_canonicalizer::to_string(value)
+        .expect("text keys, and only integers that were checked, always have a canonical form")
+}
+
+fn check_text(text: &str, path: &str) -> Result<(), Error> {
+    if text.contains('\0') {
+        return Err(Error::Nul { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+fn check_detail(detail: &Map<String, Value>) -> Result<(), Error> {
+    detail.iter().try_for_each(|(key, value)| check_member("detail", key, value, 1))
+}
+
+fn check_member(parent: &str, key: &str, value: &Value, depth: usize) -> Result<(), Error> {
+    check_text(key, parent)?;
+    check_value(&format!("{parent}.{key}"), value, depth)
+}
+
+fn check_value(path: &str, value: &Value, depth: usize) -> Result<(), Error> {
+    if depth > DEPTH_MAX {
+        return Err(Error::TooDeep { max: DEPTH_MAX });
+    }
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::String(text) => check_text(text, path),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) if integer.unsigned_abs() <= INTEGER_MAX.unsigned_abs() => Ok(()),
+            _ => Err(Error::Number { path: path.to_owned() }),
+        },
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(n, item)| check_value(&format!("{path}[{n}]"), item, depth + 1)),
+        Value::Object(members) => {
+            members.iter().try_for_each(|(key, item)| check_member(path, key, item, depth + 1))
+        }
+    }
+}

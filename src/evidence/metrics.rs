@@ -1,0 +1,156 @@
+//! Numbers that must tie out: ratios that keep both their parts, and the roll-forward.
+//!
+//! Nothing here rounds silently: a ratio of nothing has no percentage (not 0, not 100), and only
+//! all of something is 100 %.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::risk::RiskLevel;
+
+/// A part of a whole, with both numbers kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct Ratio {
+    pub numerator: u64,
+    pub denominator: u64,
+}
+
+/// As written: with the percentage, which is ignored when read back.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    numerator: u64,
+    denominator: u64,
+    #[serde(default, skip_deserializing)]
+    percent: Option<f64>,
+}
+
+/// How the number of open findings went from the start of a period to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RollForward {
+    pub open_at_start: u64,
+    pub opened: u64,
+    pub reopened: u64,
+    pub resolved: u64,
+    pub accepted: u64,
+    pub false_positive: u64,
+    pub open_at_end: u64,
+}
+
+/// A second count of the roll-forward, per risk level at detection, from the rows of the findings
+/// themselves; constant memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    levels: BTreeMap<RiskLevel, RollForward>,
+    findings: u64,
+}
+
+/// Why a count does not tie out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("finding {number} does not tie: {roll:?}")]
+    Finding { number: i64, roll: RollForward },
+    #[error("the roll-forward of {level} does not tie: reported {reported:?}, counted {counted:?}")]
+    Level { level: RiskLevel, reported: RollForward, counted: RollForward },
+}
+
+impl Ratio {
+    pub const fn new(numerator: u64, denominator: u64) -> Self {
+        Self { numerator, denominator }
+    }
+
+    /// Percent with one decimal; `None` when there is nothing to divide by.
+    ///
+    /// 100.0 only for the whole and 0.0 only for nothing: 9,999 of 10,000 is 99.9.
+    pub fn percent(self) -> Option<f64> {
+        let (part, whole) = (u128::from(self.numerator), u128::from(self.denominator));
+        if whole == 0 {
+            return None;
+        }
+        let mut per_mille = (part * 1000 + whole / 2) / whole;
+        if part < whole {
+            per_mille = per_mille.min(999);
+        }
+        if part > 0 {
+            per_mille = per_mille.max(1);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "one decimal is kept")]
+        let per_mille = per_mille as f64;
+        Some(per_mille / 10.0)
+    }
+}
+
+impl RollForward {
+    /// `open_at_start + opened + reopened − resolved − accepted − false_positive = open_at_end`.
+    pub fn ties(&self) -> bool {
+        let wide = |counts: &[u64]| counts.iter().map(|count| u128::from(*count)).sum::<u128>();
+        wide(&[self.open_at_start, self.opened, self.reopened])
+            == wide(&[self.resolved, self.accepted, self.false_positive, self.open_at_end])
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            open_at_start: self.open_at_start + other.open_at_start,
+            opened: self.opened + other.opened,
+            reopened: self.reopened + other.reopened,
+            resolved: self.resolved + other.resolved,
+            accepted: self.accepted + other.accepted,
+            false_positive: self.false_positive + other.false_positive,
+            open_at_end: self.open_at_end + other.open_at_end,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts one finding's own roll-forward (`open_at_*` are 0 or 1); refuses one that does not tie.
+    pub fn add(&mut self, number: i64, level: RiskLevel, roll: RollForward) -> Result<(), Error> {
+        if !roll.ties() || roll.open_at_start > 1 || roll.open_at_end > 1 || roll.opened > 1 {
+            return Err(Error::Finding { number, roll });
+        }
+        let counted = self.levels.entry(level).or_default();
+        *counted = counted.plus(roll);
+        self.findings += 1;
+        Ok(())
+    }
+
+    /// How many findings were counted.
+    pub fn findings(&self) -> u64 {
+        self.findings
+    }
+
+    /// The count for a level; all zero when none was seen.
+    pub fn level(&self, level: RiskLevel) -> RollForward {
+        self.levels.get(&level).copied().unwrap_or_default()
+    }
+
+    /// The count over all levels.
+    pub fn total(&self) -> RollForward {
+        self.levels.values().fold(RollForward::default(), |sum, roll| sum.plus(*roll))
+    }
+
+    /// Compares with what the pack reports for each level.
+    pub fn check(&self, reported: &BTreeMap<RiskLevel, RollForward>) -> Result<(), Error> {
+        for level in RiskLevel::ALL.iter().copied() {
+            let (counted, reported) =
+                (self.level(level), reported.get(&level).copied().unwrap_or_default());
+            if counted != reported || !reported.ties() {
+                return Err(Error::Level { level, reported, counted });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<Written> for Ratio {
+    fn from(written: Written) -> Self {
+        Self::new(written.numerator, written.denominator)
+    }
+}
+
+impl From<Ratio> for Written {
+    fn from(ratio: Ratio) -> Self {
+        let percent = ratio.percent();
+        Self { numerator: ratio.numerator, denominator: ratio.denominator, percent }
+    }
+}

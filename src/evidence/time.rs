@@ -1,0 +1,138 @@
+//! Moments and periods. Everything is UTC, to the microsecond (what Postgres keeps).
+//!
+//! A [`Period`] is half-open: `start` belongs to it, `end` does not. That is the one meaning of "in
+//! the period" everywhere, so that neighbouring periods neither overlap nor leave a gap.
+
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A moment, UTC.
+pub type Time = DateTime<Utc>;
+
+/// `2026-01-31T23:59:59.000000Z`: RFC 3339, always six digits and `Z`, cut (not rounded) to the
+/// microsecond.
+pub fn stamp(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The moment cut to whole microseconds, so that what is hashed is what Postgres gives back.
+pub fn floor_micros(time: Time) -> Time {
+    time.trunc_subsecs(6)
+}
+
+/// Hours from one moment to another, never negative.
+pub fn hours_between(from: Time, to: Time) -> f64 {
+    let micros = (to - from).num_microseconds().unwrap_or(i64::MAX).max(0);
+    #[expect(clippy::cast_precision_loss, reason = "285 years of microseconds fit 53 bits")]
+    let micros = micros as f64;
+    micros / 3_600_000_000.0
+}
+
+/// Why a period is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    #[error("the period must start before it ends (the end is exclusive)")]
+    StartNotBeforeEnd,
+    #[error("the period must lie between the years 1970 and 9999")]
+    OutOfRange,
+}
+
+/// `[start, end)`, in UTC, cut to microseconds; never empty, between 1970 and 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Bounds", into = "Bounds")]
+#[non_exhaustive]
+pub struct Period {
+    pub start: Time,
+    /// The first moment after the period.
+    pub end: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounds {
+    start: Time,
+    end: Time,
+}
+
+/// A calendar month (UTC) as far as a period covers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Month {
+    /// Start of the month, or of the period if that is later.
+    pub start: Time,
+    /// End of the month, or of the period if that is earlier; exclusive.
+    pub end: Time,
+    /// `2026-01`.
+    pub label: String,
+    /// The period covers only a part of the calendar month.
+    pub partial: bool,
+}
+
+impl Period {
+    pub fn new(start: Time, end: Time) -> Result<Self, PeriodError> {
+        let (start, end) = (floor_micros(start), floor_micros(end));
+        if start >= end {
+            return Err(PeriodError::StartNotBeforeEnd);
+        }
+        if start.year() < 1970 || end.year() > 9999 {
+            return Err(PeriodError::OutOfRange);
+        }
+        Ok(Self { start, end })
+    }
+
+    pub fn contains(&self, time: Time) -> bool {
+        self.start <= time && time < self.end
+    }
+
+    /// Whether something that began at `from` and ended at `to` (absent: still running) belongs to
+    /// the period: because it ran in it, or because its end falls on a moment of it.
+    ///
+    /// An end exactly at `start` counts. It is an event of this period, so a roll-forward only ties
+    /// to its rows when the row is there.
+    pub fn overlaps(&self, from: Time, to: Option<Time>) -> bool {
+        from < self.end && to.is_none_or(|to| to >= self.start)
+    }
+
+    /// The calendar months that the period touches, in order, without gaps.
+    pub fn months(&self) -> Vec<Month> {
+        let mut months = Vec::new();
+        let mut first = month_start(self.start.year(), self.start.month());
+        while first < self.end {
+            let next = following(first);
+            months.push(Month {
+                start: first.max(self.start),
+                end: next.min(self.end),
+                label: first.format("%Y-%m").to_string(),
+                partial: first < self.start || next > self.end,
+            });
+            first = next;
+        }
+        months
+    }
+}
+
+fn month_start(year: i32, month: u32) -> Time {
+    Utc.with_ymd_and_hms(year, month, 1, 0, 0, 0)
+        .single()
+        .expect("the first of a month at midnight UTC exists exactly once")
+}
+
+fn following(first: Time) -> Time {
+    match first.month() {
+        12 => month_start(first.year() + 1, 1),
+        month => month_start(first.year(), month + 1),
+    }
+}
+
+impl TryFrom<Bounds> for Period {
+    type Error = PeriodError;
+
+    fn try_from(bounds: Bounds) -> Result<Self, Self::Error> {
+        Self::new(bounds.start, bounds.end)
+    }
+}
+
+impl From<Period> for Bounds {
+    fn from(period: Period) -> Self {
+        Self { start: period.start, end: period.end }
+    }
+}

@@ -1,0 +1,259 @@
+//! Storage on real folders and in memory; the same promises hold on both.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::{Attempt, CHUNK_BYTES, Key, Options, Storage};
+
+const RUN: Uuid = Uuid::from_u128(7);
+const ORG: Uuid = Uuid::from_u128(1);
+const EXPORT: Uuid = Uuid::from_u128(2);
+
+fn on_disk(root: &Path) -> Storage {
+    Storage::open(&Options::Fs { root: root.to_path_buf() }).unwrap()
+}
+
+fn places() -> (tempfile::TempDir, [Storage; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = on_disk(&folder.path().join("made/on/open"));
+    (folder, [disk, Storage::open(&Options::Memory).unwrap()])
+}
+
+fn staged(name: &str) -> Key {
+    Key::staging(&Attempt::new(RUN, 1, 1), name)
+}
+
+async fn put(storage: &Storage, key: &Key, bytes: &[u8]) {
+    let mut writer = storage.writer(key).await.unwrap();
+    for piece in bytes.chunks(300_000) {
+        writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    assert_eq!(writer.close().await.unwrap().size_bytes, bytes.len() as u64);
+}
+
+async fn get(storage: &Storage, key: &Key) -> Vec<u8> {
+    let chunks: Vec<Bytes> = storage.read(key).await.unwrap().try_collect().await.unwrap();
+    assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK_BYTES));
+    chunks.concat()
+}
+
+#[tokio::test]
+async fn an_object_comes_back_as_it_was_written() {
+    let (_folder, places) = places();
+    for storage in places {
+        for size in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 17] {
+            let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
+            let key = staged("data.json");
+            put(&storage, &key, &bytes).await;
+            assert!(get(&storage, &key).await == bytes);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_reads_exactly_its_bytes() {
+    let (_folder, places) = places();
+    for storage in places {
+        let key = staged("a");
+        put(&storage, &key, b"0123456789").await;
+        let part = storage.read_range(&key, 2..5).await.unwrap();
+        let part: Vec<Bytes> = part.try_collect().await.unwrap();
+        assert_eq!(part.concat(), b"234");
+    }
+}
+
+#[tokio::test]
+async fn publishing_twice_is_publishing_once() {
+    let (_folder, places) = places();
+    for storage in places {
+        let (from, to) = (staged("pack.zip"), Key::artifact(ORG, EXPORT, &[9; 32]));
+        put(&storage, &from, b"pack").await;
+        storage.publish(&from, &to).await.unwrap();
+        storage.publish(&from, &to).await.unwrap();
+        assert_eq!(get(&storage, &to).await, b"pack");
+        assert!(!storage.exists(&from).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn publishing_over_an_earlier_copy_leaves_one_object() {
+    let (_folder, places) = places();
+    for storage in places {
+        let to = Key::artifact(ORG, EXPORT, &[9; 32]);
+        for from in [staged("pack.zip"), staged("pack.zip")] {
+            put(&storage, &from, b"pack").await;
+            storage.publish(&from, &to).await.unwrap();
+        }
+        let found: Vec<_> = storage.artifacts().await.unwrap().try_collect().await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].org, found[0].export, &found[0].key), (ORG, EXPORT, &to));
+    }
+}
+
+#[tokio::test]
+async fn publishing_what_was_never_written_says_that_it_is_missing() {
+    let (_folder, places) = places();
+    for storage in places {
+        let error = storage.publish(&staged("x"), &Key::artifact(ORG, EXPORT, &[9; 32])).await;
+        let error = error.unwrap_err();
+        assert!(error.is_missing() && !error.is_transient(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_takes_every_attempt_of_its_run_and_nothing_else() {
+    let (_folder, places) = places();
+    for storage in places {
+        let other = Key::staging(&Attempt::new(Uuid::from_u128(8), 1, 1), "a");
+        for key in [&staged("a"), &staged("a"), &staged("b"), &other] {
+            put(&storage, key, b"x").await;
+        }
+        storage.sweep(RUN).await.unwrap();
+        storage.sweep(RUN).await.unwrap();
+        let left: Vec<Uuid> = storage.staged_runs().await.unwrap().try_collect().await.unwrap();
+        assert_eq!(left, [Uuid::from_u128(8)]);
+        assert!(storage.exists(&other).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_object_is_found_by_the_sweep() {
+    let (_folder, places) = places();
+    let [disk, _] = places;
+    let mut writer = disk.writer(&staged("half")).await.unwrap();
+    writer.write(vec![1; 2 * CHUNK_BYTES].into()).await.unwrap();
+    drop(writer);
+    disk.sweep(RUN).await.unwrap();
+    let left: Vec<Uuid> = disk.staged_runs().await.unwrap().try_collect().await.unwrap();
+    assert!(left.is_empty());
+}
+
+#[tokio::test]
+async fn an_aborted_object_is_gone() {
+    let (_folder, places) = places();
+    for storage in places {
+        let key = staged("a");
+        let mut writer = storage.writer(&key).await.unwrap();
+        writer.write(vec![1; 2 * CHUNK_BYTES].into()).await.unwrap();
+        writer.abort().await.unwrap();
+        assert!(!storage.exists(&key).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn removing_is_repeatable_and_absence_is_told_from_trouble() {
+    let (_folder, places) = places();
+    for storage in places {
+        let key = staged("a");
+        put(&storage, &key, b"x").await;
+        storage.remove(&key).await.unwrap();
+        storage.remove(&key).await.unwrap();
+        assert_eq!(storage.find(&key).await.unwrap(), None);
+        assert!(storage.read(&key).await.err().unwrap().is_missing());
+        let mut late = storage.read_range(&key, 0..1).await.unwrap();
+        assert!(late.try_next().await.unwrap_err().is_missing());
+    }
+}
+
+#[tokio::test]
+async fn readiness_leaves_nothing_behind() {
+    let (_folder, places) = places();
+    for storage in places {
+        let (one, two) = tokio::join!(storage.check(), storage.check());
+        one.unwrap();
+        two.unwrap();
+        let probes = storage.operator.list("probe/").await.unwrap();
+        assert!(probes.iter().all(|entry| entry.path() == "probe/"), "{probes:?}");
+    }
+}
+
+/// Root ignores permission bits, so the folder is made unwritable by leading it into `/sys`, where nobody may create one.
+#[tokio::test]
+async fn an_unwritable_folder_is_a_passing_trouble_that_names_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = on_disk(folder.path());
+    for top in ["staging", "probe"] {
+        std::os::unix::fs::symlink("/sys/kernel", folder.path().join(top)).unwrap();
+    }
+    let key = staged("a");
+    let mut writer = storage.writer(&key).await.unwrap();
+    writer.write(Bytes::from_static(b"x")).await.unwrap();
+    let error = writer.close().await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&folder.path().display().to_string()), "{text}");
+    assert!(text.contains("may write to it"), "{text}");
+    assert!(storage.check().await.unwrap_err().is_transient());
+
+    for top in ["staging", "probe"] {
+        std::fs::remove_file(folder.path().join(top)).unwrap();
+    }
+    storage.check().await.unwrap();
+    put(&storage, &key, b"x").await;
+    assert_eq!(get(&storage, &key).await, b"x");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_away_is_trouble_and_no_missing_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("volume");
+    let storage = on_disk(&root);
+    let key = staged("a");
+    put(&storage, &key, b"x").await;
+    std::fs::rename(&root, folder.path().join("unmounted")).unwrap();
+    assert!(storage.stat(&key).await.unwrap_err().is_transient());
+    std::fs::rename(folder.path().join("unmounted"), &root).unwrap();
+    assert_eq!(get(&storage, &key).await, b"x");
+}
+
+#[test]
+fn two_executions_of_one_attempt_never_share_a_key() {
+    assert_ne!(staged("a"), staged("a"));
+}
+
+#[test]
+fn a_key_survives_its_text() {
+    for key in [staged("findings.csv"), Key::artifact(ORG, EXPORT, &[255; 32])] {
+        assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
+        let json = serde_json::to_string(&key).unwrap();
+        assert_eq!(serde_json::from_str::<Key>(&json).unwrap(), key);
+    }
+}
+
+#[test]
+fn what_is_no_key_of_ours_is_refused() {
+    for text in [
+        "",
+        "staging/",
+        "/etc/passwd",
+        "staging/../../etc/passwd",
+        "staging//a",
+        "artifacts/./a",
+        "probe/x",
+        "staging/a\0b",
+        "staging/ä",
+        "Staging/a",
+        "artifacts/a/b/c.zip/",
+    ] {
+        assert!(text.parse::<Key>().is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_name_makes_a_valid_staging_key(name in ".{0,200}") {
+        let key = staged(&name);
+        prop_assert_eq!(key.as_str().parse::<Key>(), Ok(key.clone()));
+    }
+
+    #[test]
+    fn parsing_a_key_never_panics_and_never_leaves_the_folder(text in "\\PC*") {
+        if let Ok(key) = text.parse::<Key>() {
+            prop_assert!(!key.as_str().split('/').any(|part| part == ".." || part.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Servers of a test's own, for tests that stop and start them: a Postgres cluster and a Redis.
+//!
+//! Both live in a temporary folder, listen on loopback only, and end with the value that stands for them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A free TCP port on loopback. Between the answer and its use another process could take it; nobody here does.
+///
+/// # Panics
+/// When loopback has no free port.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A Postgres cluster that a test may restart.
+pub struct Postgres {
+    dir: TempDir,
+    bin: PathBuf,
+    port: u16,
+}
+
+impl Postgres {
+    /// Creates and starts a cluster with the durability settings of production.
+    ///
+    /// # Panics
+    /// When the installed Postgres cannot be started.
+    pub fn start() -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("driftpack-pg-")
+            .tempdir_in("/tmp")
+            .expect("/tmp is writable");
+        let cluster = Self { dir, bin: postgres_binaries(), port: free_port() };
+        run(Command::new("chmod").arg("755").arg(cluster.dir.path()));
+        cluster.make_data_folder();
+        run(as_owner(&cluster.bin.join("initdb"))
+            .args(["-A", "trust", "-U", "postgres", "-D"])
+            .arg(cluster.data()));
+        cluster.control("start");
+        cluster
+    }
+
+    /// The superuser's URL of the maintenance database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Stops the cluster at once, as a power cut would, and starts it again with crash recovery.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub fn crash_and_recover(&self) {
+        self.control("stop");
+        self.control("start");
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn make_data_folder(&self) {
+        let mut command = Command::new("install");
+        command.args(["-d", "-m", "700"]);
+        if is_root() {
+            command.args(["-o", "postgres"]);
+        }
+        run(command.arg(self.data()));
+    }
+
+    fn control(&self, action: &str) {
+        let options = format!(
+            "-p {} -h 127.0.0.1 -k {} -c max_connections=100",
+            self.port,
+            self.data().display()
+        );
+        let mut command = as_owner(&self.bin.join("pg_ctl"));
+        command
+            .arg("-D")
+            .arg(self.data())
+            .args(["-w", "-t", "60", "-m", "immediate"])
+            .arg("-l")
+            .arg(self.data().join("log"));
+        if action == "start" {
+            command.arg("-o").arg(options);
+        }
+        run(command.arg(action));
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = as_owner(&self.bin.join("pg_ctl"))
+            .arg("-D")
+            .arg(self.data())
+            .args(["-m", "immediate", "stop"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// A Redis that a test may stop.
+pub struct Redis {
+    dir: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Redis {
+    /// Starts a Redis that writes each change to disk.
+    ///
+    /// # Panics
+    /// When the installed Redis cannot be started.
+    pub fn start() -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("driftpack-redis-")
+            .tempdir()
+            .expect("the temporary folder is writable");
+        let mut redis = Self { dir, port: free_port(), process: None };
+        redis.resume();
+        redis
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends the server; what it acknowledged is on disk.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("a running Redis is stopped");
+        process.kill().expect("our own child can be ended");
+        process.wait().expect("our own child can be waited for");
+    }
+
+    /// Starts the server again on the same port with the same data.
+    ///
+    /// # Panics
+    /// When the program is missing.
+    pub fn resume(&mut self) {
+        let port = self.port.to_string();
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--dir",
+            ])
+            .arg(self.dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed by the project's set-up");
+        self.process = Some(child);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.stop();
+        }
+    }
+}
+
+fn is_root() -> bool {
+    Path::new("/proc/self").metadata().is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+/// Postgres refuses to run as root: where the test does, the cluster runs as its own account.
+fn as_owner(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
+    command
+}
+
+fn postgres_binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .expect("Postgres is installed by the project's set-up");
+    let mut found: Vec<_> = versions
+        .flatten()
+        .map(|v| v.path().join("bin"))
+        .filter(|b| b.join("pg_ctl").exists())
+        .collect();
+    found.sort();
+    found.pop().expect("an installed Postgres has pg_ctl")
+}
+
+fn run(command: &mut Command) {
+    let out = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command exists");
+    let out = out.wait_with_output().expect("the command ends");
+    assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
