@@ -1,1 +1,115 @@
-fn main() {}
+#![doc = include_str!("README.md")]
+
+mod bootstrap;
+mod client;
+mod commands;
+mod compose;
+mod config;
+mod issuer;
+mod pack;
+mod private;
+mod say;
+mod shutdown;
+mod story;
+mod telemetry;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser};
+use clap_complete::Shell;
+
+use commands::service::Parts;
+use commands::{admin, dev, export, ingest, migrate, service, verify};
+
+/// Not 1: for `verify` that means a broken pack.
+const FAILED: u8 = 4;
+
+/// Compliance Packs from Terraform drift: service, worker, verifier
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Settings of the service are DRIFTWISE_* variables; `driftpack config show` checks them.
+In a checkout, ./dev demo shows everything and ./dev up keeps it running."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Answer the API
+    Serve,
+    /// Run workflows: build packs, expire old ones
+    Worker,
+    /// Answer the API and run workflows in one process
+    All,
+    Migrate(migrate::Args),
+    Ingest(ingest::Args),
+    Export(export::Args),
+    Verify(verify::Args),
+    Demo(commands::demo::Args),
+    #[command(subcommand)]
+    Admin(admin::Command),
+    #[command(subcommand)]
+    Dev(dev::Command),
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// Print the completions of a shell: driftpack completions bash >~/.local/share/bash-completion/completions/driftpack
+    Completions {
+        shell: Shell,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One provider for every TLS connection; installed before the first can be opened.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nothing else has installed a provider");
+    match run(arguments.command).await {
+        Ok(code) => code,
+        Err(error) => {
+            say::note(format!("driftpack: {}", say::lines(&format!("{error:#}"))));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Serve => Box::pin(service::run(Parts::Api)).await,
+        Command::Worker => Box::pin(service::run(Parts::Worker)).await,
+        Command::All => Box::pin(service::run(Parts::Both)).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Ingest(args) => Box::pin(ingest::run(args)).await,
+        Command::Export(args) => Box::pin(export::run(args)).await,
+        Command::Verify(args) => Box::pin(verify::run(args)).await,
+        Command::Demo(args) => Box::pin(commands::demo::run(args)).await,
+        Command::Admin(command) => Box::pin(admin::run(command)).await,
+        Command::Dev(command) => Box::pin(dev::run(command)).await,
+        Command::Config(command) => commands::config::run(&command),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "driftpack",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,1 +1,40 @@
-//! db
+#![doc = include_str!("README.md")]
+
+mod cause;
+mod column;
+mod error;
+mod scope;
+
+pub mod api_keys;
+pub mod chain;
+pub mod exports;
+pub mod findings;
+pub mod generate;
+pub mod idempotency;
+pub mod members;
+pub mod orgs;
+pub mod rules;
+pub mod scans;
+pub mod section;
+pub mod state_sources;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod users;
+
+pub use cause::Cause;
+pub use error::{Error, Result};
+pub use scope::{OrgTx, scope, scope_platform};
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+
+/// The application's migrations, forward only.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// The group role that the server and the workers run as; the first migration creates it.
+pub const APP_ROLE: &str = "driftpack_app";
+
+/// Brings the database up to date. `owner` connects as the role that owns the tables.
+pub async fn migrate(owner: &PgPool) -> Result<()> {
+    Ok(MIGRATOR.run(owner).await?)
+}

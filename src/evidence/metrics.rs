@@ -154,3 +154,76 @@ impl From<Ratio> for Written {
         Self { numerator: ratio.numerator, denominator: ratio.denominator, percent }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn opened() -> RollForward {
+        RollForward { opened: 1, open_at_end: 1, ..RollForward::default() }
+    }
+
+    #[test]
+    fn nothing_has_no_percentage_and_only_all_is_100() {
+        for (part, whole, percent) in [
+            (0, 0, None),
+            (5, 0, None),
+            (0, 7, Some(0.0)),
+            (7, 7, Some(100.0)),
+            (1, 3, Some(33.3)),
+            (2, 3, Some(66.7)),
+            (9_999, 10_000, Some(99.9)),
+            (1, 1_000_000, Some(0.1)),
+            (u64::MAX - 1, u64::MAX, Some(99.9)),
+        ] {
+            assert_eq!(Ratio::new(part, whole).percent(), percent, "{part}/{whole}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_written_with_both_its_parts() {
+        let json = serde_json::to_string(&Ratio::new(1, 3)).unwrap();
+        assert_eq!(json, r#"{"numerator":1,"denominator":3,"percent":33.3}"#);
+        assert_eq!(serde_json::from_str::<Ratio>(&json).unwrap(), Ratio::new(1, 3));
+        let none = serde_json::to_value(Ratio::default()).unwrap();
+        assert!(none["percent"].is_null());
+    }
+
+    #[test]
+    fn a_finding_that_does_not_tie_is_refused_by_its_number() {
+        let mut tally = Tally::default();
+        tally.add(1, RiskLevel::High, opened()).unwrap();
+        let wrong = RollForward { open_at_end: 0, ..opened() };
+        let refused = tally.add(2, RiskLevel::High, wrong);
+        assert_eq!(refused, Err(Error::Finding { number: 2, roll: wrong }));
+        assert_eq!((tally.findings(), tally.total()), (1, opened()));
+    }
+
+    #[test]
+    fn a_report_that_differs_from_the_rows_is_refused_by_its_level() {
+        let mut tally = Tally::default();
+        tally.add(1, RiskLevel::High, opened()).unwrap();
+        let mut reported = BTreeMap::from([(RiskLevel::High, opened())]);
+        assert_eq!(tally.check(&reported), Ok(()));
+        reported.insert(RiskLevel::Low, opened());
+        let refused = tally.check(&reported).unwrap_err();
+        assert!(matches!(refused, Error::Level { level: RiskLevel::Low, .. }));
+        assert!(tally.check(&BTreeMap::new()).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn a_percentage_lies_between_nothing_and_all(part in any::<u64>(), more in any::<u64>()) {
+            let ratio = Ratio::new(part, part.saturating_add(more));
+            if let Some(percent) = ratio.percent() {
+                prop_assert!((0.0..=100.0).contains(&percent));
+                prop_assert_eq!(percent >= 100.0, ratio.numerator == ratio.denominator);
+                prop_assert_eq!(percent <= 0.0, ratio.numerator == 0);
+            }
+        }
+    }
+}

@@ -59,3 +59,37 @@ words! {
         Write = "write",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_powerful_role_is_the_greater_one() {
+        assert!(Role::Owner > Role::Admin && Role::Admin > Role::Member);
+        assert!(Role::Member > Role::Viewer);
+    }
+
+    #[test]
+    fn words_are_read_back_exactly_and_unknown_ones_refused() {
+        for role in Role::ALL.iter().copied() {
+            assert_eq!(role.as_str().parse(), Ok(role));
+            assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
+        }
+        let refused = "Owner".parse::<Role>().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "unknown role; it must be one of: viewer, member, admin, owner"
+        );
+        assert!(serde_json::from_str::<Plan>("\"gold\"").is_err());
+    }
+
+    #[test]
+    fn only_enterprise_has_no_limit() {
+        assert_eq!(Plan::Free.pack_window(), PackWindow::None);
+        assert_eq!(Plan::Team.pack_window(), PackWindow::Days(30));
+        assert_eq!(Plan::Team.history(), Some(Duration::days(30)));
+        assert_eq!(Plan::Enterprise.pack_window(), PackWindow::Unlimited);
+        assert_eq!(Plan::Enterprise.history(), None);
+    }
+}

@@ -193,3 +193,23 @@ pub struct AuditRange {
     pub last_seq: Option<i64>,
     pub entries: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_is_named_by_its_dates() {
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-04-01T00:00:00Z")).unwrap();
+        assert_eq!(file_name("acme", &period), "compliance-pack-acme-2026-01-01_2026-04-01.zip");
+    }
+
+    #[test]
+    fn names_of_entries_are_plain_and_unique() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        for (n, name) in ENTRIES.iter().enumerate() {
+            assert!(name.chars().all(plain) && !ENTRIES[..n].contains(name), "{name}");
+        }
+    }
+}

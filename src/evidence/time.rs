@@ -136,3 +136,74 @@ impl From<Period> for Bounds {
         Self { start: period.start, end: period.end }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn period(start: &str, end: &str) -> Result<Period, PeriodError> {
+        Period::new(at(start), at(end))
+    }
+
+    #[test]
+    fn a_stamp_has_six_digits_and_cuts() {
+        assert_eq!(stamp(at("2026-01-31T23:59:59.9999999+02:00")), "2026-01-31T21:59:59.999999Z");
+        assert_eq!(stamp(at("2026-01-31T00:00:00Z")), "2026-01-31T00:00:00.000000Z");
+        let fine = at("2026-01-31T00:00:00.123456789Z");
+        assert_eq!(floor_micros(fine), at("2026-01-31T00:00:00.123456Z"));
+    }
+
+    #[test]
+    fn empty_reversed_and_far_off_periods_are_refused() {
+        let day = "2026-01-01T00:00:00Z";
+        assert_eq!(period(day, day), Err(PeriodError::StartNotBeforeEnd));
+        assert_eq!(period(day, "2025-12-31T00:00:00Z"), Err(PeriodError::StartNotBeforeEnd));
+        let nanos = period("2026-01-01T00:00:00.0000001Z", "2026-01-01T00:00:00.0000009Z");
+        assert_eq!(nanos, Err(PeriodError::StartNotBeforeEnd));
+        assert_eq!(period("1969-12-31T00:00:00Z", day), Err(PeriodError::OutOfRange));
+        assert!(
+            serde_json::from_str::<Period>(&format!(r#"{{"start":"{day}","end":"{day}"}}"#))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn months_cover_the_period_without_gaps() {
+        let period = period("2025-11-15T12:00:00Z", "2026-02-01T00:00:00Z").unwrap();
+        let months = period.months();
+        let labels: Vec<_> =
+            months.iter().map(|month| (month.label.as_str(), month.partial)).collect();
+        assert_eq!(labels, [("2025-11", true), ("2025-12", false), ("2026-01", false)]);
+        assert_eq!((months[0].start, months[2].end), (period.start, period.end));
+        assert!(months.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+
+    #[test]
+    fn fifty_years_are_six_hundred_months() {
+        let period = period("1976-01-01T00:00:00Z", "2026-01-01T00:00:00Z").unwrap();
+        assert_eq!(period.months().len(), 600);
+    }
+
+    #[test]
+    fn the_end_is_outside_and_what_ends_at_the_start_is_inside() {
+        let (start, end) = (at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z"));
+        let period = Period::new(start, end).unwrap();
+        assert!(period.contains(start) && !period.contains(end));
+        let before = at("2025-12-01T00:00:00Z");
+        assert!(period.overlaps(before, None) && period.overlaps(before, Some(start)));
+        assert!(!period.overlaps(end, None));
+        assert!(!period.overlaps(before, Some(start - chrono::Duration::microseconds(1))));
+    }
+
+    #[test]
+    fn hours_are_never_negative() {
+        let start = at("2026-01-01T00:00:00Z");
+        let later = start + chrono::Duration::minutes(90);
+        assert!((hours_between(start, later) - 1.5).abs() < 1e-9);
+        assert!(hours_between(later, start) <= 0.0);
+    }
+}

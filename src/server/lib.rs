@@ -1,1 +1,18 @@
-//! server
+#![doc = include_str!("README.md")]
+
+mod api;
+mod auth;
+pub mod contract;
+mod errors;
+pub mod issuer;
+pub mod limiter;
+mod metrics;
+mod ready;
+mod request;
+mod serve;
+mod state;
+
+pub use auth::api_key;
+pub use auth::{Verifier, oidc};
+pub use serve::serve;
+pub use state::{Options, Parts, Probe, SCAN_BYTES_MAX, State};

@@ -130,7 +130,9 @@ fn python_s_standard_library_agrees_with_the_vectors() {
 fn an_untouched_chain_is_ok_and_every_position_can_be_asked_for() {
     let entries = few(5);
     let mut verifier = Verifier::new(chain(), Start::Genesis).watch(3).watch(9);
-    entries.iter().for_each(|entry| verifier.feed(row(entry)));
+    for entry in &entries {
+        verifier.feed(row(entry));
+    }
     let verdict = verifier.finish(head(&entries), Some(5));
     assert_eq!(verdict.status, Status::Ok, "{}", verdict.message);
     assert_eq!(
@@ -189,7 +191,9 @@ fn an_excerpt_is_checked_by_its_texts_alone() {
     let entries = few(6);
     let run = |texts: &[&str]| {
         let mut verifier = Verifier::new(chain(), Start::Excerpt { seq: 3 });
-        texts.iter().for_each(|text| verifier.feed_text(text));
+        for text in texts {
+            verifier.feed_text(text);
+        }
         verifier.finish(None, None)
     };
     let texts: Vec<&str> = entries[2..].iter().map(|entry| entry.canonical.as_str()).collect();

@@ -124,6 +124,10 @@ fn alerts(document: &Document<'_>) -> Result<Option<String>, Error> {
         alerts.into_iter().flatten().filter_map(|(_, list)| list).flatten().collect();
     let first = alerts.first().map(|first| first.message.clone().unwrap_or_default());
     Ok(first.map(|first| {
-        format!("driftctl raised {} alerts, the first: {}", alerts.len(), textual::message(&first))
+        format!(
+            "driftctl raised {} alert(s), the first: {}",
+            alerts.len(),
+            textual::message(&first)
+        )
     }))
 }

@@ -176,7 +176,7 @@ impl Stream {
     fn finish(mut self) -> Observation {
         if self.errors > 0 {
             let (count, first) = (self.errors, &self.first_error);
-            self.collected.incomplete(format!("{count} errors, the first: {first}"));
+            self.collected.incomplete(format!("{count} error(s), the first: {first}"));
         } else if !self.summary {
             self.collected.incomplete("the stream ends before its change_summary");
         }

@@ -49,70 +49,72 @@ fn brief(seen: &Observation) -> String {
     lines.join("\n")
 }
 
-#[test]
-fn own_files_read_as_described() {
-    let table = [
-        (
-            "plan_changed.json",
-            "done terraform 2026-02-03T04:05:06.000000Z 4\n\
+/// Status, tool, time, resources; then drifts, moves and noise.
+const OWN: &[(&str, &str)] = &[
+    (
+        "plan_changed.json",
+        "done terraform 2026-02-03T04:05:06.000000Z 4\n\
              changed module.db.aws_db_instance.db [parameter.secret_map password \
              publicly_accessible root root[].size]\n\
              noise module.db.aws_db_instance.db [root[].tags tags]",
-        ),
-        (
-            "plan_deleted_opentofu.json",
-            "done opentofu 2026-02-03T04:05:06.000000Z 1\nmissing aws_security_group.web []",
-        ),
-        (
-            "plan_noise.json",
-            "done terraform - 0\n\
+    ),
+    (
+        "plan_deleted_opentofu.json",
+        "done opentofu 2026-02-03T04:05:06.000000Z 1\nmissing aws_security_group.web []",
+    ),
+    (
+        "plan_noise.json",
+        "done terraform - 0\n\
              changed aws_instance.mixed [ebs_block_device]\n\
              noise aws_instance.i [devices monitoring name root_block_device[].tags]\n\
              noise aws_instance.mixed [tags]\n\
              noise aws_subnet.a [tags]",
-        ),
-        (
-            "plan_moved.json",
-            "done terraform 2026-02-03T04:05:06.000000Z 0\n\
+    ),
+    (
+        "plan_moved.json",
+        "done terraform 2026-02-03T04:05:06.000000Z 0\n\
              changed aws_subnet.b [cidr]\n\
              move aws_subnet.a -> aws_subnet.b\n\
              move aws_vpc.old -> aws_vpc.new",
-        ),
-        ("plan_without_drift_key.json", "done terraform 2026-02-03T04:05:06.000000Z 0"),
-        ("plan_0_1_without_drift_key.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
-        ("plan_redacted.json", "done terraform - -"),
-        ("plan_errored.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
-        ("plan_errored_empty.json", "failed terraform - -"),
-        ("plan_targeted.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
-        (
-            "driftctl.json",
-            "done driftctl 2026-02-03T04:05:06.000000Z 5\n\
+    ),
+    ("plan_without_drift_key.json", "done terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_0_1_without_drift_key.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_redacted.json", "done terraform - -"),
+    ("plan_errored.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_errored_empty.json", "failed terraform - -"),
+    ("plan_targeted.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    (
+        "driftctl.json",
+        "done driftctl 2026-02-03T04:05:06.000000Z 5\n\
              extra aws_iam_user[\"u-1\"] []\n\
              missing aws_instance[\"g-1\"] []\n\
              extra aws_sqs_queue[\"odd\\\"id\"] []\n\
              changed aws_vpc[\"m-1\"] [rule.port tags.Name]",
-        ),
-        ("driftctl_denied.json", "partial driftctl 2026-02-03T04:05:06.000000Z 0"),
-        (
-            "stream_drift.ndjson",
-            "done terraform 2026-02-03T04:05:06.123456Z -\n\
+    ),
+    ("driftctl_denied.json", "partial driftctl 2026-02-03T04:05:06.000000Z 0"),
+    (
+        "stream_drift.ndjson",
+        "done terraform 2026-02-03T04:05:06.123456Z -\n\
              missing aws_eip.ip []\n\
              changed aws_instance.web []\n\
              move aws_vpc.old -> aws_vpc.new",
-        ),
-        ("stream_clean_opentofu.ndjson", "done opentofu 2026-02-03T04:05:06.123456Z -"),
-        (
-            "stream_error.ndjson",
-            "partial terraform 2026-02-03T04:05:06.123456Z -\nchanged aws_instance.web []",
-        ),
-        ("stream_error_at_once.ndjson", "failed terraform 2026-02-03T04:05:06.123456Z -"),
-        (
-            "stream_cut.ndjson",
-            "partial terraform 2026-02-03T04:05:06.123456Z -\nchanged aws_instance.web []",
-        ),
-    ];
-    for (name, expected) in table {
-        assert_eq!(brief(&scan(&own(name))), expected, "{name}");
+    ),
+    ("stream_clean_opentofu.ndjson", "done opentofu 2026-02-03T04:05:06.123456Z -"),
+    (
+        "stream_error.ndjson",
+        "partial terraform 2026-02-03T04:05:06.123456Z -\nchanged aws_instance.web []",
+    ),
+    ("stream_error_at_once.ndjson", "failed terraform 2026-02-03T04:05:06.123456Z -"),
+    (
+        "stream_cut.ndjson",
+        "partial terraform 2026-02-03T04:05:06.123456Z -\nchanged aws_instance.web []",
+    ),
+];
+
+#[test]
+fn own_files_read_as_described() {
+    for (name, expected) in OWN {
+        assert_eq!(brief(&scan(&own(name))), *expected, "{name}");
     }
 }
 
@@ -173,8 +175,8 @@ fn incomplete_scans_say_why() {
         ("plan_errored.json", "ended with errors"),
         ("plan_targeted.json", "a part of the resources"),
         ("plan_0_1_without_drift_key.json", "does not report drift"),
-        ("driftctl_denied.json", "2 alerts, the first: listing aws_sqs_queue is forbidden"),
-        ("stream_error.ndjson", "1 errors, the first: Failed to read the bucket"),
+        ("driftctl_denied.json", "2 alert(s), the first: listing aws_sqs_queue is forbidden"),
+        ("stream_error.ndjson", "1 error(s), the first: Failed to read the bucket"),
         ("stream_cut.ndjson", "ends before its change_summary"),
     ] {
         let error = scan(&own(name)).error.unwrap();
@@ -185,6 +187,7 @@ fn incomplete_scans_say_why() {
 #[test]
 fn bad_files_get_named_refusals() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let brackets = "[".repeat(1_000_000);
     let long = format!(
         r#"{{"format_version":"1.0","resource_drift":[{{"address":"{}","change":{{"actions":["delete"]}}}}]}}"#,
         "a".repeat(2049)
@@ -202,7 +205,7 @@ fn bad_files_get_named_refusals() {
         (b"{} {}", "invalid_json"),
         (br#"{"format_version":"1.0","resource_drift":[{"address":"\ud800"}]}"#, "invalid_json"),
         (deep.as_bytes(), "too_deep"),
-        (&[b'['; 1_000_000], "too_deep"),
+        (brackets.as_bytes(), "too_deep"),
         (b"{}", "unknown_format"),
         (br#"{"format_version":"1.0"}"#, "unknown_format"),
         (b"[1,2]", "unknown_format"),
@@ -317,12 +320,12 @@ fn real_secrets_and_hostile_names_do_no_harm_where_the_files_are_at_hand() {
     let file = |name: &str| fs::read(folder.join(name)).unwrap();
     for (name, serial, resources) in [
         ("state_v4_aws_sg.tfstate", 103, 2),
-        ("state_v4_aws_db_instance_secret.tfstate", 125, 2),
-        ("state_v4_sensitive_values.tfstate", 8, 3),
+        ("state_v4_aws_db_instance_secret.tfstate", 125, 1),
+        ("state_v4_sensitive_values.tfstate", 8, 5),
     ] {
         let Ok(Reading::State(state)) = read(&file(name)) else { panic!("{name} is a state") };
-        assert_eq!((state.version, state.serial), (4, Some(serial)), "{name}");
-        assert!(state.resources > 0 && state.resources <= resources, "{name}");
+        let told = (state.version, state.serial, state.resources);
+        assert_eq!(told, (4, Some(serial), resources), "{name}");
         assert!(!format!("{state:?}").contains("foobarbaz"));
     }
     let sensitive = scan(&file("derived_sensitive_drift.json"));

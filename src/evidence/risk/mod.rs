@@ -5,6 +5,8 @@
 
 mod builtin;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

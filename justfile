@@ -1,0 +1,49 @@
+# Every command a person runs. `./dev` does the work; `./dev setup` brings `just` itself.
+
+# What there is.
+default:
+    @just --list --unsorted
+
+# Install what is missing on this machine.
+setup:
+    ./dev setup
+
+# The whole path on this machine: scans in, a checked Compliance Pack out.
+demo:
+    ./dev demo
+
+# Start everything and keep it running.
+up:
+    ./dev up
+
+# Stop what was started.
+down:
+    ./dev down
+
+# Everything that continuous integration checks; with ARGS only the tests that match.
+test *ARGS:
+    ./dev test {{ARGS}}
+
+# Write the code the way the formatter likes it.
+fmt:
+    cargo fmt --all
+
+# Format, lints, spelling, dependencies.
+lint:
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    .dev/tools/bin/typos
+    .dev/tools/bin/cargo-shear
+    .dev/tools/bin/cargo-deny check bans licenses sources
+
+# Refresh the offline data of the SQL in `engine` and `db`.
+sqlx:
+    ./dev sqlx
+
+# Refresh migrations/schema.sql.
+schema:
+    ./dev schema
+
+# A SQL prompt on the private Postgres.
+psql *ARGS:
+    ./dev psql {{ARGS}}

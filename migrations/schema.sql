@@ -1,0 +1,980 @@
+-- The application's schema, as the migrations make it.
+
+CREATE SCHEMA public;
+
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+CREATE FUNCTION public.driftpack_digest(value text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN sha256(convert_to(value, 'UTF8'::name));
+
+COMMENT ON FUNCTION public.driftpack_digest(value text) IS 'SHA-256 of the text; immutable because every database of the product is UTF-8';
+
+CREATE FUNCTION public.driftpack_export_may_become(old_status text, new_status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ((old_status = new_status) OR (((((((((((old_status = 'pending'::text) AND (new_status = 'running'::text)) OR ((old_status = 'pending'::text) AND (new_status = 'failed'::text))) OR ((old_status = 'pending'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'running'::text) AND (new_status = 'done'::text))) OR ((old_status = 'running'::text) AND (new_status = 'failed'::text))) OR ((old_status = 'running'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'failed'::text) AND (new_status = 'running'::text))) OR ((old_status = 'failed'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'done'::text) AND (new_status = 'expired'::text))) OR ((old_status = 'done'::text) AND (new_status = 'deleted'::text))));
+
+COMMENT ON FUNCTION public.driftpack_export_may_become(old_status text, new_status text) IS 'The legal steps of an export; the same table as db::exports::Status::may_become';
+
+CREATE FUNCTION public.driftpack_export_steps() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if not driftpack_export_may_become(old.status, new.status) then
+    raise exception 'an export that is % cannot become %', old.status, new.status
+      using errcode = 'check_violation', constraint = 'audit_exports_step_legal';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_export_steps() IS 'Trigger: exports take legal steps only';
+
+CREATE FUNCTION public.driftpack_head_moves_forward() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if new.chain is distinct from old.chain
+     or new.seq is distinct from old.seq + 1
+     or new.created_at < old.created_at then
+    raise exception 'the head of chain % cannot go from % to %', old.chain, old.seq, new.seq
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_head_moves_forward() IS 'Trigger: a chain grows by one entry at a time';
+
+CREATE FUNCTION public.driftpack_only_until_ends() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if old.until is not null or new.until is null
+     or (to_jsonb(new) - 'until') is distinct from (to_jsonb(old) - 'until') then
+    raise exception 'finding_events is append-only: only until may be set, once'
+      using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_only_until_ends() IS 'Trigger: history of findings is never rewritten';
+
+CREATE FUNCTION public.driftpack_org() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (NULLIF(current_setting('driftpack.org_id'::text, true), ''::text))::uuid;
+
+COMMENT ON FUNCTION public.driftpack_org() IS 'The organisation whose rows the transaction may see: the setting driftpack.org_id';
+
+CREATE FUNCTION public.driftpack_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception '% is append-only: % refused', tg_table_name, lower(tg_op)
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_refuse_change() IS 'Trigger of append-only tables';
+
+CREATE TABLE public.admin_audit_log (
+    chain uuid NOT NULL,
+    seq bigint NOT NULL,
+    id uuid NOT NULL,
+    action text NOT NULL,
+    actor_type text NOT NULL,
+    actor_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    detail text NOT NULL,
+    origin text NOT NULL,
+    outcome text NOT NULL,
+    prev_hash bytea,
+    hash bytea NOT NULL,
+    canonical text NOT NULL,
+    CONSTRAINT admin_audit_log_actor_known CHECK ((actor_type = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
+    CONSTRAINT admin_audit_log_genesis CHECK (((seq = 1) = (prev_hash IS NULL))),
+    CONSTRAINT admin_audit_log_hash_length CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT admin_audit_log_outcome_known CHECK ((outcome = ANY (ARRAY['success'::text, 'failure'::text]))),
+    CONSTRAINT admin_audit_log_prev_hash_length CHECK ((octet_length(prev_hash) = 32)),
+    CONSTRAINT admin_audit_log_seq_positive CHECK ((seq >= 1))
+);
+
+ALTER TABLE ONLY public.admin_audit_log FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.admin_audit_log IS 'The audit log: hash chains that are only ever added to';
+
+COMMENT ON COLUMN public.admin_audit_log.chain IS 'The organisation, or the nil UUID for the platform';
+
+COMMENT ON COLUMN public.admin_audit_log.seq IS 'Position in the chain: 1, 2, 3 … without gaps';
+
+COMMENT ON COLUMN public.admin_audit_log.actor_id IS 'Opaque id; names and addresses live in users';
+
+COMMENT ON COLUMN public.admin_audit_log.created_at IS 'Taken under the lock on the head, so never before the entry before';
+
+COMMENT ON COLUMN public.admin_audit_log.detail IS 'RFC 8785 JSON, the text that is part of canonical';
+
+COMMENT ON COLUMN public.admin_audit_log.origin IS 'Request id or workflow run id';
+
+COMMENT ON COLUMN public.admin_audit_log.prev_hash IS 'Hash of the entry before; null only at seq 1';
+
+COMMENT ON COLUMN public.admin_audit_log.hash IS 'SHA-256 of "v1\n" and canonical';
+
+COMMENT ON COLUMN public.admin_audit_log.canonical IS 'RFC 8785 JSON of the entry: the exact text that was hashed';
+
+CREATE TABLE public.api_keys (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    key_hmac bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_by uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT api_keys_hmac_length CHECK ((octet_length(key_hmac) = 32)),
+    CONSTRAINT api_keys_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT api_keys_scopes_known CHECK (((scopes <@ ARRAY['read'::text, 'write'::text]) AND ((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 2))))
+);
+
+ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.api_keys IS 'Keys of machines. The key itself is stored nowhere';
+
+COMMENT ON COLUMN public.api_keys.key_hmac IS 'HMAC-SHA-256 of the key under the configured pepper';
+
+COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute: it is written at most once a minute';
+
+CREATE TABLE public.audit_chain_heads (
+    chain uuid NOT NULL,
+    seq bigint NOT NULL,
+    hash bytea,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_chain_heads_hash_length CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT audit_chain_heads_hash_present CHECK (((seq = 0) = (hash IS NULL))),
+    CONSTRAINT audit_chain_heads_seq_positive CHECK ((seq >= 0))
+);
+
+ALTER TABLE ONLY public.audit_chain_heads FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.audit_chain_heads IS 'The newest entry of each chain; its row is locked while an entry is appended';
+
+COMMENT ON COLUMN public.audit_chain_heads.seq IS '0 until the first entry is there';
+
+COMMENT ON COLUMN public.audit_chain_heads.created_at IS 'Time of the newest entry; entries never go back in time';
+
+CREATE TABLE public.audit_exports (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    status text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    requested_by uuid NOT NULL,
+    requested_role text NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    requested_seq bigint NOT NULL,
+    request_id text NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
+    file_name text,
+    size_bytes bigint,
+    sha256 bytea,
+    manifest_sha256 bytea,
+    pdf_included boolean,
+    entries jsonb,
+    error_code text,
+    error_message text,
+    workflow_run_id uuid NOT NULL,
+    object_key text,
+    attested_seq bigint,
+    attested_hash bytea,
+    CONSTRAINT audit_exports_attested_length CHECK ((octet_length(attested_hash) = 32)),
+    CONSTRAINT audit_exports_attested_together CHECK (((attested_seq IS NULL) = (attested_hash IS NULL))),
+    CONSTRAINT audit_exports_done_complete CHECK (((status <> ALL (ARRAY['done'::text, 'expired'::text])) OR (num_nulls(started_at, finished_at, file_name, size_bytes, sha256, manifest_sha256, pdf_included, entries, object_key, attested_seq) = 0))),
+    CONSTRAINT audit_exports_manifest_length CHECK ((octet_length(manifest_sha256) = 32)),
+    CONSTRAINT audit_exports_period_valid CHECK ((period_start < period_end)),
+    CONSTRAINT audit_exports_sha256_length CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT audit_exports_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'done'::text, 'failed'::text, 'expired'::text, 'deleted'::text])))
+);
+
+ALTER TABLE ONLY public.audit_exports FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.audit_exports IS 'Requested Compliance Packs';
+
+COMMENT ON COLUMN public.audit_exports.period_end IS 'Exclusive';
+
+COMMENT ON COLUMN public.audit_exports.requested_role IS 'Role of the requester at that time';
+
+COMMENT ON COLUMN public.audit_exports.requested_seq IS 'Audit entry that records the request';
+
+COMMENT ON COLUMN public.audit_exports.expires_at IS 'When the artifact is deleted: 90 days after the request';
+
+COMMENT ON COLUMN public.audit_exports.entries IS 'Array of {name, rows, bytes, sha256}, in the order of the pack';
+
+COMMENT ON COLUMN public.audit_exports.workflow_run_id IS 'The run that builds it';
+
+COMMENT ON COLUMN public.audit_exports.object_key IS 'Where storage keeps the artifact';
+
+COMMENT ON COLUMN public.audit_exports.attested_seq IS 'Head of the audit chain that the attestation names';
+
+CREATE TABLE public.custom_rule_versions (
+    org_id uuid NOT NULL,
+    rule_id uuid NOT NULL,
+    version integer NOT NULL,
+    name text NOT NULL,
+    "position" integer NOT NULL,
+    resource_pattern text NOT NULL,
+    attribute_pattern text,
+    drift_type text,
+    risk_level text NOT NULL,
+    reason text NOT NULL,
+    enabled boolean NOT NULL,
+    deleted boolean NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone,
+    changed_by_kind text NOT NULL,
+    changed_by_id text NOT NULL,
+    CONSTRAINT custom_rule_versions_actor_known CHECK ((changed_by_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
+    CONSTRAINT custom_rule_versions_interval CHECK ((valid_until >= valid_from))
+);
+
+ALTER TABLE ONLY public.custom_rule_versions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.custom_rule_versions IS 'What a rule said in [valid_from, valid_until)';
+
+COMMENT ON COLUMN public.custom_rule_versions.valid_until IS 'Null: still holds';
+
+CREATE TABLE public.custom_rules (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    "position" integer NOT NULL,
+    resource_pattern text NOT NULL,
+    attribute_pattern text,
+    drift_type text,
+    risk_level text NOT NULL,
+    reason text NOT NULL,
+    enabled boolean NOT NULL,
+    version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT custom_rules_drift_type_known CHECK ((drift_type = ANY (ARRAY['missing'::text, 'extra'::text, 'changed'::text]))),
+    CONSTRAINT custom_rules_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT custom_rules_reason_length CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 2000))),
+    CONSTRAINT custom_rules_risk_level_known CHECK ((risk_level = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text, 'ignore'::text])))
+);
+
+ALTER TABLE ONLY public.custom_rules FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.custom_rules IS 'Risk rules of an organisation, as they are';
+
+COMMENT ON COLUMN public.custom_rules."position" IS 'Rules are asked from the lowest position up; the first that matches decides';
+
+COMMENT ON COLUMN public.custom_rules.resource_pattern IS 'Glob on the address or the type of a resource';
+
+COMMENT ON COLUMN public.custom_rules.attribute_pattern IS 'Glob on changed attribute names; null: any';
+
+COMMENT ON COLUMN public.custom_rules.drift_type IS 'Null: any';
+
+COMMENT ON COLUMN public.custom_rules.risk_level IS 'ignore: the drift becomes no finding, but is counted';
+
+COMMENT ON COLUMN public.custom_rules.version IS 'Number of the row in custom_rule_versions that says the same';
+
+CREATE TABLE public.finding_events (
+    org_id uuid NOT NULL,
+    finding_id uuid NOT NULL,
+    seq integer NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    resolution text,
+    address text NOT NULL,
+    changed_attributes text[] NOT NULL,
+    risk_level text NOT NULL,
+    risk_level_now text NOT NULL,
+    open_since timestamp with time zone NOT NULL,
+    last_clean_scan_at timestamp with time zone,
+    last_seen_at timestamp with time zone NOT NULL,
+    reopen_count integer NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by text,
+    resolution_reason text,
+    occurred_at timestamp with time zone NOT NULL,
+    until timestamp with time zone,
+    recorded_at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id text NOT NULL,
+    reason text,
+    scan_id uuid,
+    CONSTRAINT finding_events_actor_known CHECK ((actor_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
+    CONSTRAINT finding_events_interval CHECK ((until > occurred_at)),
+    CONSTRAINT finding_events_kind_known CHECK ((kind = ANY (ARRAY['detected'::text, 'updated'::text, 'moved'::text, 'resolved'::text, 'reopened'::text, 'accepted'::text, 'false_positive'::text]))),
+    CONSTRAINT finding_events_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text])))
+);
+
+ALTER TABLE ONLY public.finding_events FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.finding_events IS 'What a finding was in [occurred_at, until), and the event that made it so. Packs read nothing else';
+
+COMMENT ON COLUMN public.finding_events.seq IS '1 is the detection';
+
+COMMENT ON COLUMN public.finding_events.risk_level IS 'As at detection';
+
+COMMENT ON COLUMN public.finding_events.open_since IS 'Hours to resolve = occurred_at of the resolved event - open_since';
+
+COMMENT ON COLUMN public.finding_events.resolved_at IS 'When the closing event occurred, carried along by later ones';
+
+COMMENT ON COLUMN public.finding_events.occurred_at IS 'Observation time of the scan, or the time of a person''s decision';
+
+COMMENT ON COLUMN public.finding_events.until IS 'occurred_at of the next event; null: still so. The only column that is ever updated';
+
+COMMENT ON COLUMN public.finding_events.recorded_at IS 'When the row was written';
+
+COMMENT ON COLUMN public.finding_events.reason IS 'Why a person decided so';
+
+CREATE TABLE public.findings (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    number bigint NOT NULL,
+    state_source_id uuid NOT NULL,
+    address text NOT NULL,
+    address_digest bytea GENERATED ALWAYS AS (public.driftpack_digest(address)) STORED NOT NULL,
+    resource_type text NOT NULL,
+    resource_name text NOT NULL,
+    provider text,
+    drift_type text NOT NULL,
+    risk_level text NOT NULL,
+    risk_rule text NOT NULL,
+    risk_level_now text NOT NULL,
+    changed_attributes text[] NOT NULL,
+    status text NOT NULL,
+    resolution text,
+    detected_at timestamp with time zone NOT NULL,
+    last_clean_scan_at timestamp with time zone,
+    last_seen_at timestamp with time zone NOT NULL,
+    open_since timestamp with time zone NOT NULL,
+    state_since timestamp with time zone NOT NULL,
+    event_seq integer NOT NULL,
+    reopen_count integer NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by text,
+    resolution_reason text,
+    CONSTRAINT findings_drift_type_known CHECK ((drift_type = ANY (ARRAY['missing'::text, 'extra'::text, 'changed'::text]))),
+    CONSTRAINT findings_number_positive CHECK ((number >= 1)),
+    CONSTRAINT findings_resolution_known CHECK ((resolution = ANY (ARRAY['no_longer_observed'::text, 'reverted'::text, 'codified'::text, 'accepted_risk'::text, 'false_positive'::text]))),
+    CONSTRAINT findings_resolved_together CHECK ((((status = 'open'::text) = (resolution IS NULL)) AND ((status = 'open'::text) = (resolved_at IS NULL)))),
+    CONSTRAINT findings_risk_level_known CHECK ((risk_level = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text]))),
+    CONSTRAINT findings_risk_level_now_known CHECK ((risk_level_now = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text]))),
+    CONSTRAINT findings_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text])))
+);
+
+ALTER TABLE ONLY public.findings FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.findings IS 'Drifted resources, followed over time: the latest state of each';
+
+COMMENT ON COLUMN public.findings.number IS 'Per organisation: 1, 2, 3 … without gaps';
+
+COMMENT ON COLUMN public.findings.address_digest IS 'SHA-256 of the address: identity for addresses of any length';
+
+COMMENT ON COLUMN public.findings.risk_level IS 'As at detection; never changes';
+
+COMMENT ON COLUMN public.findings.risk_rule IS 'What graded it at detection: builtin:<id>, custom:<uuid> or default';
+
+COMMENT ON COLUMN public.findings.risk_level_now IS 'As at the latest scan that saw it';
+
+COMMENT ON COLUMN public.findings.changed_attributes IS 'Names only, never values';
+
+COMMENT ON COLUMN public.findings.detected_at IS 'The first scan that saw it';
+
+COMMENT ON COLUMN public.findings.last_clean_scan_at IS 'The latest complete scan before it was opened: the true start lies in between';
+
+COMMENT ON COLUMN public.findings.last_seen_at IS 'The latest scan that saw it';
+
+COMMENT ON COLUMN public.findings.open_since IS 'Start of the latest time open';
+
+COMMENT ON COLUMN public.findings.state_since IS 'occurred_at of the newest event';
+
+COMMENT ON COLUMN public.findings.event_seq IS 'seq of the newest event';
+
+COMMENT ON COLUMN public.findings.resolved_by IS 'Opaque id of the person; null: a scan';
+
+CREATE TABLE public.idempotency_keys (
+    org_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status integer NOT NULL,
+    body text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_keys_hash_length CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT idempotency_keys_key_length CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
+    CONSTRAINT idempotency_keys_status_http CHECK (((status >= 100) AND (status <= 599)))
+);
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.idempotency_keys IS 'Answers to repeat for a repeated request';
+
+COMMENT ON COLUMN public.idempotency_keys.request_hash IS 'SHA-256 of who asked for what; another request under the same key is refused';
+
+COMMENT ON COLUMN public.idempotency_keys.body IS 'The body of the answer, as it was sent';
+
+CREATE TABLE public.memberships (
+    org_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT memberships_role_known CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'admin'::text, 'owner'::text])))
+);
+
+ALTER TABLE ONLY public.memberships FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.memberships IS 'What a person may do in an organisation';
+
+CREATE TABLE public.org_plan_versions (
+    org_id uuid NOT NULL,
+    version integer NOT NULL,
+    plan text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    changed_by_kind text NOT NULL,
+    changed_by_id text NOT NULL,
+    CONSTRAINT org_plan_versions_actor_known CHECK ((changed_by_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
+    CONSTRAINT org_plan_versions_plan_known CHECK ((plan = ANY (ARRAY['free'::text, 'team'::text, 'enterprise'::text])))
+);
+
+ALTER TABLE ONLY public.org_plan_versions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.org_plan_versions IS 'Which plan held from when, and who said so';
+
+COMMENT ON COLUMN public.org_plan_versions.version IS '1 is the plan that the organisation began with';
+
+COMMENT ON COLUMN public.org_plan_versions.changed_by_id IS 'Opaque id of the actor';
+
+CREATE TABLE public.orgs (
+    id uuid NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    plan text NOT NULL,
+    finding_seq bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT orgs_finding_seq_positive CHECK ((finding_seq >= 0)),
+    CONSTRAINT orgs_id_not_nil CHECK ((id <> '00000000-0000-0000-0000-000000000000'::uuid)),
+    CONSTRAINT orgs_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT orgs_plan_known CHECK ((plan = ANY (ARRAY['free'::text, 'team'::text, 'enterprise'::text]))),
+    CONSTRAINT orgs_slug_valid CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY public.orgs FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.orgs IS 'The tenant directory';
+
+COMMENT ON COLUMN public.orgs.id IS 'Never nil: the nil UUID names the platform chain';
+
+COMMENT ON COLUMN public.orgs.slug IS 'Short name in file names and on the command line';
+
+COMMENT ON COLUMN public.orgs.plan IS 'Plan in force; earlier ones in org_plan_versions';
+
+COMMENT ON COLUMN public.orgs.finding_seq IS 'Highest number given to a finding; numbers have no gaps';
+
+CREATE TABLE public.scan_noise (
+    org_id uuid NOT NULL,
+    scan_id uuid NOT NULL,
+    kind text NOT NULL,
+    rule text NOT NULL,
+    resources bigint NOT NULL,
+    attributes bigint NOT NULL,
+    CONSTRAINT scan_noise_counts_positive CHECK (((resources >= 0) AND (attributes >= 0))),
+    CONSTRAINT scan_noise_kind_known CHECK ((kind = ANY (ARRAY['noise'::text, 'ignored'::text])))
+);
+
+ALTER TABLE ONLY public.scan_noise FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.scan_noise IS 'What a scan showed and no finding came of, counted by rule';
+
+COMMENT ON COLUMN public.scan_noise.kind IS 'noise: a built-in rule set the difference aside; ignored: a custom rule said ignore';
+
+COMMENT ON COLUMN public.scan_noise.rule IS 'Name of the built-in rule, or id of the custom rule';
+
+CREATE TABLE public.scans (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    state_source_id uuid NOT NULL,
+    status text NOT NULL,
+    format text NOT NULL,
+    tool text NOT NULL,
+    tool_version text,
+    observed_at timestamp with time zone NOT NULL,
+    ingested_at timestamp with time zone NOT NULL,
+    late boolean NOT NULL,
+    drift_reported boolean NOT NULL,
+    resources_total bigint,
+    resources_managed bigint,
+    drifted bigint NOT NULL,
+    missing bigint NOT NULL,
+    extra bigint NOT NULL,
+    noise_suppressed bigint NOT NULL,
+    ignored bigint NOT NULL,
+    serial bigint,
+    lineage text,
+    triggered_by text NOT NULL,
+    ci jsonb NOT NULL,
+    error text,
+    warnings jsonb NOT NULL,
+    content_sha256 bytea NOT NULL,
+    size_bytes bigint NOT NULL,
+    CONSTRAINT scans_ci_object CHECK ((jsonb_typeof(ci) = 'object'::text)),
+    CONSTRAINT scans_content_sha256_length CHECK ((octet_length(content_sha256) = 32)),
+    CONSTRAINT scans_counts_positive CHECK ((LEAST(resources_total, resources_managed, drifted, missing, extra, noise_suppressed, ignored, size_bytes) >= 0)),
+    CONSTRAINT scans_status_known CHECK ((status = ANY (ARRAY['done'::text, 'partial'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.scans FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.scans IS 'Drift scans, as they were read';
+
+COMMENT ON COLUMN public.scans.observed_at IS 'When the tool looked';
+
+COMMENT ON COLUMN public.scans.late IS 'Observed before the newest scan of its source: counted, but moved no finding';
+
+COMMENT ON COLUMN public.scans.drift_reported IS 'Whether the file speaks of drift at all; an absent list is not an empty one';
+
+COMMENT ON COLUMN public.scans.resources_managed IS 'Resources known to the state; resources_total also counts unmanaged ones';
+
+COMMENT ON COLUMN public.scans.drifted IS 'Resources that are there but different';
+
+COMMENT ON COLUMN public.scans.noise_suppressed IS 'Resources whose differences were all set aside as noise; by rule in scan_noise';
+
+COMMENT ON COLUMN public.scans.ignored IS 'Drifts that a custom rule keeps from being findings; by rule in scan_noise';
+
+COMMENT ON COLUMN public.scans.triggered_by IS 'Who handed it in: kind and opaque id of the actor';
+
+COMMENT ON COLUMN public.scans.ci IS 'What the caller said about the pipeline';
+
+COMMENT ON COLUMN public.scans.content_sha256 IS 'Of the bytes that were handed in, unpacked';
+
+CREATE TABLE public.state_source_versions (
+    org_id uuid NOT NULL,
+    state_source_id uuid NOT NULL,
+    version integer NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    location text NOT NULL,
+    expected_scan_interval_hours integer,
+    active boolean NOT NULL,
+    deleted boolean NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone,
+    changed_by_kind text NOT NULL,
+    changed_by_id text NOT NULL,
+    CONSTRAINT state_source_versions_actor_known CHECK ((changed_by_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
+    CONSTRAINT state_source_versions_interval CHECK ((valid_until >= valid_from))
+);
+
+ALTER TABLE ONLY public.state_source_versions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.state_source_versions IS 'What held for a state source in [valid_from, valid_until)';
+
+COMMENT ON COLUMN public.state_source_versions.valid_until IS 'Null: still holds';
+
+CREATE TABLE public.state_sources (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    location text NOT NULL,
+    expected_scan_interval_hours integer,
+    active boolean NOT NULL,
+    version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    first_observed_at timestamp with time zone,
+    newest_observed_at timestamp with time zone,
+    newest_done_at timestamp with time zone,
+    CONSTRAINT state_sources_interval_positive CHECK (((expected_scan_interval_hours >= 1) AND (expected_scan_interval_hours <= 87600))),
+    CONSTRAINT state_sources_kind_known CHECK ((kind = ANY (ARRAY['s3'::text, 'gcs'::text, 'azure_blob'::text, 'tfc'::text, 'local'::text, 'upload'::text]))),
+    CONSTRAINT state_sources_location_length CHECK ((char_length(location) <= 2000)),
+    CONSTRAINT state_sources_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.state_sources FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.state_sources IS 'Terraform states that are scanned for drift, as they are';
+
+COMMENT ON COLUMN public.state_sources.location IS 'For a person: bucket and key, workspace, path; may be empty';
+
+COMMENT ON COLUMN public.state_sources.expected_scan_interval_hours IS 'How often a complete scan is due; null: no schedule is known';
+
+COMMENT ON COLUMN public.state_sources.active IS 'Whether it is in scope';
+
+COMMENT ON COLUMN public.state_sources.version IS 'Number of the row in state_source_versions that says the same';
+
+COMMENT ON COLUMN public.state_sources.deleted_at IS 'Since when it is out of scope for good; its history stays';
+
+COMMENT ON COLUMN public.state_sources.first_observed_at IS 'Time of the earliest scan';
+
+COMMENT ON COLUMN public.state_sources.newest_observed_at IS 'Time of the latest scan; an earlier one is late and moves no finding';
+
+COMMENT ON COLUMN public.state_sources.newest_done_at IS 'Time of the latest complete scan';
+
+CREATE VIEW public.state_source_history WITH (security_invoker='true') AS
+ SELECT v.org_id,
+    v.state_source_id,
+    v.version,
+    v.name,
+    v.kind,
+    v.location,
+    v.expected_scan_interval_hours,
+    (v.active AND (NOT v.deleted)) AS in_scope,
+    v.deleted,
+        CASE
+            WHEN (v.version = 1) THEN LEAST(v.valid_from, s.first_observed_at)
+            ELSE v.valid_from
+        END AS holds_from,
+    v.valid_until AS holds_until,
+    v.valid_from AS changed_at,
+    v.changed_by_kind,
+    v.changed_by_id
+   FROM (public.state_source_versions v
+     JOIN public.state_sources s ON (((s.org_id = v.org_id) AND (s.id = v.state_source_id))))
+  WHERE ((v.valid_until IS NULL) OR (v.valid_until > v.valid_from) OR (v.version = 1));
+
+COMMENT ON VIEW public.state_source_history IS 'What held for a state source in [holds_from, holds_until); the first version reaches back to the first scan';
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    iss text NOT NULL,
+    sub text NOT NULL,
+    email text,
+    is_platform_admin boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT users_email_length CHECK (((octet_length(email) >= 1) AND (octet_length(email) <= 1000))),
+    CONSTRAINT users_iss_length CHECK (((octet_length(iss) >= 1) AND (octet_length(iss) <= 1000))),
+    CONSTRAINT users_sub_length CHECK (((octet_length(sub) >= 1) AND (octet_length(sub) <= 1000)))
+);
+
+COMMENT ON TABLE public.users IS 'People known from an OIDC issuer. Names and addresses live only here, so that they can be erased';
+
+COMMENT ON COLUMN public.users.iss IS 'Issuer of the token';
+
+COMMENT ON COLUMN public.users.sub IS 'Subject of the token, unique within the issuer';
+
+COMMENT ON COLUMN public.users.email IS 'As the issuer says; null when it says nothing or after erasure';
+
+COMMENT ON COLUMN public.users.seen_at IS 'Latest time that the profile was taken from a token';
+
+ALTER TABLE ONLY public.admin_audit_log
+    ADD CONSTRAINT admin_audit_log_id_key UNIQUE (chain, id);
+
+ALTER TABLE ONLY public.admin_audit_log
+    ADD CONSTRAINT admin_audit_log_pkey PRIMARY KEY (chain, seq);
+
+ALTER TABLE ONLY public.admin_audit_log
+    ADD CONSTRAINT admin_audit_log_prev_hash_key UNIQUE NULLS NOT DISTINCT (chain, prev_hash);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_key_hmac_key UNIQUE (key_hmac);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.audit_chain_heads
+    ADD CONSTRAINT audit_chain_heads_pkey PRIMARY KEY (chain);
+
+ALTER TABLE ONLY public.audit_exports
+    ADD CONSTRAINT audit_exports_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.audit_exports
+    ADD CONSTRAINT audit_exports_run_key UNIQUE (org_id, workflow_run_id);
+
+ALTER TABLE ONLY public.custom_rule_versions
+    ADD CONSTRAINT custom_rule_versions_pkey PRIMARY KEY (org_id, rule_id, version);
+
+ALTER TABLE ONLY public.custom_rules
+    ADD CONSTRAINT custom_rules_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.finding_events
+    ADD CONSTRAINT finding_events_pkey PRIMARY KEY (org_id, finding_id, seq);
+
+ALTER TABLE ONLY public.findings
+    ADD CONSTRAINT findings_identity_key UNIQUE (org_id, state_source_id, drift_type, address_digest) DEFERRABLE;
+
+ALTER TABLE ONLY public.findings
+    ADD CONSTRAINT findings_number_key UNIQUE (org_id, number);
+
+ALTER TABLE ONLY public.findings
+    ADD CONSTRAINT findings_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (org_id, key);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (org_id, user_id);
+
+ALTER TABLE ONLY public.org_plan_versions
+    ADD CONSTRAINT org_plan_versions_pkey PRIMARY KEY (org_id, version);
+
+ALTER TABLE ONLY public.orgs
+    ADD CONSTRAINT orgs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.orgs
+    ADD CONSTRAINT orgs_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY public.scan_noise
+    ADD CONSTRAINT scan_noise_pkey PRIMARY KEY (org_id, scan_id, kind, rule);
+
+ALTER TABLE ONLY public.scans
+    ADD CONSTRAINT scans_content_key UNIQUE (org_id, state_source_id, content_sha256);
+
+ALTER TABLE ONLY public.scans
+    ADD CONSTRAINT scans_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.state_source_versions
+    ADD CONSTRAINT state_source_versions_pkey PRIMARY KEY (org_id, state_source_id, version);
+
+ALTER TABLE ONLY public.state_sources
+    ADD CONSTRAINT state_sources_pkey PRIMARY KEY (org_id, id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_iss_sub_key UNIQUE (iss, sub);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX admin_audit_log_created_at_idx ON public.admin_audit_log USING btree (chain, created_at, seq);
+
+CREATE INDEX audit_exports_due_idx ON public.audit_exports USING btree (org_id, expires_at) WHERE (status = 'done'::text);
+
+CREATE INDEX audit_exports_newest_idx ON public.audit_exports USING btree (org_id, requested_at DESC, id DESC);
+
+CREATE UNIQUE INDEX custom_rules_name_key ON public.custom_rules USING btree (org_id, name) WHERE (deleted_at IS NULL);
+
+CREATE UNIQUE INDEX finding_events_current_key ON public.finding_events USING btree (org_id, finding_id) WHERE (until IS NULL);
+
+CREATE INDEX findings_open_idx ON public.findings USING btree (org_id, state_source_id) WHERE (status = 'open'::text);
+
+CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (org_id, created_at);
+
+CREATE INDEX memberships_user_idx ON public.memberships USING btree (user_id);
+
+CREATE INDEX scans_observed_at_idx ON public.scans USING btree (org_id, observed_at, id);
+
+CREATE INDEX scans_source_idx ON public.scans USING btree (org_id, state_source_id, observed_at);
+
+CREATE UNIQUE INDEX state_sources_name_key ON public.state_sources USING btree (org_id, name) WHERE (deleted_at IS NULL);
+
+CREATE TRIGGER admin_audit_log_append_only BEFORE DELETE OR UPDATE ON public.admin_audit_log FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER admin_audit_log_no_truncate BEFORE TRUNCATE ON public.admin_audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_heads_forward BEFORE UPDATE ON public.audit_chain_heads FOR EACH ROW EXECUTE FUNCTION public.driftpack_head_moves_forward();
+
+CREATE TRIGGER audit_chain_heads_no_delete BEFORE DELETE ON public.audit_chain_heads FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_heads_no_truncate BEFORE TRUNCATE ON public.audit_chain_heads FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_exports_no_delete BEFORE DELETE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_exports_steps BEFORE UPDATE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_export_steps();
+
+CREATE TRIGGER finding_events_history BEFORE UPDATE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_until_ends();
+
+CREATE TRIGGER finding_events_no_delete BEFORE DELETE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER findings_no_delete BEFORE DELETE ON public.findings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scan_noise_append_only BEFORE DELETE OR UPDATE ON public.scan_noise FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scans_append_only BEFORE DELETE OR UPDATE ON public.scans FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.audit_exports
+    ADD CONSTRAINT audit_exports_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.audit_exports
+    ADD CONSTRAINT audit_exports_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.custom_rule_versions
+    ADD CONSTRAINT custom_rule_versions_rule_fkey FOREIGN KEY (org_id, rule_id) REFERENCES public.custom_rules(org_id, id);
+
+ALTER TABLE ONLY public.custom_rules
+    ADD CONSTRAINT custom_rules_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.finding_events
+    ADD CONSTRAINT finding_events_finding_fkey FOREIGN KEY (org_id, finding_id) REFERENCES public.findings(org_id, id);
+
+ALTER TABLE ONLY public.findings
+    ADD CONSTRAINT findings_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.org_plan_versions
+    ADD CONSTRAINT org_plan_versions_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.scan_noise
+    ADD CONSTRAINT scan_noise_scan_fkey FOREIGN KEY (org_id, scan_id) REFERENCES public.scans(org_id, id);
+
+ALTER TABLE ONLY public.scans
+    ADD CONSTRAINT scans_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
+ALTER TABLE ONLY public.state_source_versions
+    ADD CONSTRAINT state_source_versions_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
+ALTER TABLE ONLY public.state_sources
+    ADD CONSTRAINT state_sources_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE public.admin_audit_log ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY admin_audit_log_org ON public.admin_audit_log USING ((chain = public.driftpack_org()));
+
+ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = decode(NULLIF(current_setting('driftpack.key_hmac'::text, true), ''::text), 'hex'::text)));
+
+CREATE POLICY api_keys_org ON public.api_keys USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.audit_chain_heads ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_chain_heads_org ON public.audit_chain_heads USING ((chain = public.driftpack_org()));
+
+ALTER TABLE public.audit_exports ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_exports_org ON public.audit_exports USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.custom_rule_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY custom_rule_versions_org ON public.custom_rule_versions USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.custom_rules ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY custom_rules_org ON public.custom_rules USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.finding_events ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY finding_events_org ON public.finding_events USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.findings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY findings_org ON public.findings USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY idempotency_keys_org ON public.idempotency_keys USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY memberships_org ON public.memberships USING ((org_id = public.driftpack_org()));
+
+CREATE POLICY memberships_own ON public.memberships FOR SELECT USING ((user_id = (NULLIF(current_setting('driftpack.user_id'::text, true), ''::text))::uuid));
+
+ALTER TABLE public.org_plan_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY org_plan_versions_org ON public.org_plan_versions USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.orgs ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY orgs_change ON public.orgs FOR UPDATE USING ((id = public.driftpack_org()));
+
+CREATE POLICY orgs_create ON public.orgs FOR INSERT WITH CHECK (true);
+
+CREATE POLICY orgs_directory ON public.orgs FOR SELECT USING (true);
+
+ALTER TABLE public.scan_noise ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY scan_noise_org ON public.scan_noise USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.scans ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY scans_org ON public.scans USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.state_source_versions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY state_source_versions_org ON public.state_source_versions USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.state_sources ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY state_sources_org ON public.state_sources USING ((org_id = public.driftpack_org()));
+
+GRANT USAGE ON SCHEMA public TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.admin_audit_log TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.api_keys TO driftpack_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO driftpack_app;
+
+GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT UPDATE(seq) ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT UPDATE(hash) ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT UPDATE(created_at) ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_exports TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.custom_rule_versions TO driftpack_app;
+
+GRANT UPDATE(valid_until) ON TABLE public.custom_rule_versions TO driftpack_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.custom_rules TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.finding_events TO driftpack_app;
+
+GRANT UPDATE(until) ON TABLE public.finding_events TO driftpack_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.findings TO driftpack_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency_keys TO driftpack_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.memberships TO driftpack_app;
+
+GRANT UPDATE(role) ON TABLE public.memberships TO driftpack_app;
+
+GRANT UPDATE(updated_at) ON TABLE public.memberships TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.org_plan_versions TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(name) ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(plan) ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(finding_seq) ON TABLE public.orgs TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.scan_noise TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.scans TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.state_source_versions TO driftpack_app;
+
+GRANT UPDATE(valid_until) ON TABLE public.state_source_versions TO driftpack_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.state_sources TO driftpack_app;
+
+GRANT SELECT ON TABLE public.state_source_history TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.users TO driftpack_app;
+
+GRANT UPDATE(email) ON TABLE public.users TO driftpack_app;
+
+GRANT UPDATE(is_platform_admin) ON TABLE public.users TO driftpack_app;
+
+GRANT UPDATE(seen_at) ON TABLE public.users TO driftpack_app;

@@ -1,0 +1,212 @@
+//! CSV: RFC 4180 quoting, UTF-8, LF, one header row.
+//!
+//! Spreadsheets run a cell that begins with `= + - @`, a tab, a carriage return or a full-width
+//! twin of the four as a formula, quoted or not. Cells of text columns that do are written with a
+//! `'` before them; numbers, times and flags never. A text that begins with `'` and would look
+//! guarded is guarded too, so that [`unguard`] always gives back the very text. `data.json` holds
+//! the raw values.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use crate::Error;
+use crate::digest::{Digest, Hashing};
+use crate::table::{Cell, Kind, Table};
+
+/// What a finished section holds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counted {
+    /// Without the header.
+    pub rows: u64,
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// The least and greatest value of the table's range column, as written; absent without rows.
+    pub min: Option<String>,
+    pub max: Option<String>,
+}
+
+/// Writes one section. Constant memory.
+pub struct Writer<W: Write> {
+    table: &'static Table,
+    inner: ::csv::Writer<Hashing<W>>,
+    rows: u64,
+    range: Range,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the header.
+    pub fn new(writer: W, table: &'static Table) -> Result<Self, Error> {
+        let mut inner = ::csv::WriterBuilder::new()
+            .terminator(::csv::Terminator::Any(b'\n'))
+            .from_writer(Hashing::new(writer));
+        inner.write_record(table.columns.iter().map(|column| column.name))?;
+        Ok(Self { table, inner, rows: 0, range: Range::new(table) })
+    }
+
+    /// Writes a row; refuses one that does not fit the header.
+    pub fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
+        self.table.check(row)?;
+        for (column, cell) in self.table.columns.iter().zip(row) {
+            let written = cell.written().unwrap_or_default();
+            if column.kind == Kind::Text {
+                self.inner.write_field(guard(&written).as_bytes())?;
+            } else {
+                self.inner.write_field(written.as_bytes())?;
+            }
+        }
+        self.inner.write_record(None::<&[u8]>)?;
+        self.range.take(row);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Flushes and gives the writer back.
+    pub fn finish(self) -> Result<(W, Counted), Error> {
+        let hashing = self.inner.into_inner().map_err(::csv::IntoInnerError::into_error)?;
+        let (mut writer, Digest { sha256, bytes, .. }) = hashing.finish();
+        writer.flush()?;
+        let (min, max) = self.range.written();
+        Ok((writer, Counted { rows: self.rows, bytes, sha256, min, max }))
+    }
+}
+
+/// The least and greatest cell of one column.
+struct Range {
+    position: usize,
+    bounds: Option<(Cell, Cell)>,
+}
+
+impl Range {
+    fn new(table: &Table) -> Self {
+        let position = table.position(table.range).expect("a test holds every table to this");
+        Self { position, bounds: None }
+    }
+
+    fn take(&mut self, row: &[Cell]) {
+        let cell = &row[self.position];
+        if *cell == Cell::Null {
+            return;
+        }
+        match &mut self.bounds {
+            None => self.bounds = Some((cell.clone(), cell.clone())),
+            Some((min, _)) if less(cell, min) => *min = cell.clone(),
+            Some((_, max)) if less(max, cell) => *max = cell.clone(),
+            Some(_) => {}
+        }
+    }
+
+    fn written(&self) -> (Option<String>, Option<String>) {
+        let text = |cell: &Cell| cell.written().map(Cow::into_owned);
+        self.bounds.as_ref().map_or((None, None), |(min, max)| (text(min), text(max)))
+    }
+}
+
+fn less(left: &Cell, right: &Cell) -> bool {
+    match (left, right) {
+        (Cell::Int(left), Cell::Int(right)) => left < right,
+        (Cell::Decimal(left, _), Cell::Decimal(right, _)) => left < right,
+        (Cell::Time(left), Cell::Time(right)) => left < right,
+        (Cell::Text(left), Cell::Text(right)) => left < right,
+        _ => false,
+    }
+}
+
+/// Characters that make a spreadsheet run the rest of the cell.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// The text as it stands in a CSV cell, before quoting.
+pub fn guard(text: &str) -> Cow<'_, str> {
+    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The raw text of a cell of a text column.
+pub fn unguard(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::time::Time;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::section::EXCEPTIONS;
+
+    fn written(rows: &[Vec<Cell>]) -> (String, Counted) {
+        let mut writer = Writer::new(Vec::new(), &EXCEPTIONS).unwrap();
+        for row in rows {
+            writer.row(row).unwrap();
+        }
+        let (bytes, counted) = writer.finish().unwrap();
+        (String::from_utf8(bytes).unwrap(), counted)
+    }
+
+    fn row(text: &str, count: i64, when: Option<Time>) -> Vec<Cell> {
+        let text = || Cell::from(text);
+        vec![text(), text(), text(), count.into(), text(), when.into(), text()]
+    }
+
+    #[test]
+    fn formulas_are_disarmed_in_text_and_negative_numbers_stay_numbers() {
+        let (csv, _) = written(&[row("=HYPERLINK(\"http://x\",\"y\")", -5, None)]);
+        let line = csv.lines().nth(1).unwrap();
+        let cell = "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\"";
+        assert_eq!(line, format!("{cell},{cell},{cell},-5,{cell},,{cell}"));
+    }
+
+    #[test]
+    fn every_dangerous_beginning_is_guarded_and_nothing_else_is() {
+        for start in FORMULA {
+            assert_eq!(guard(&format!("{start}x")), format!("'{start}x"));
+        }
+        for harmless in ["", "a=b", "'quoted", " =x", "１", "''", "aws_iam_user.u[\"=x\"]"] {
+            assert_eq!(guard(harmless), harmless);
+        }
+    }
+
+    #[test]
+    fn an_empty_section_is_a_header_and_nothing_else() {
+        let (csv, counted) = written(&[]);
+        assert_eq!(csv, "kind,reference,subject,count,who,when,why\n");
+        assert_eq!((counted.rows, counted.min, counted.max), (0, None, None));
+    }
+
+    #[test]
+    fn the_range_is_the_least_and_greatest_value() {
+        let at = |seconds| Time::from_timestamp(seconds, 0);
+        let (_, counted) = written(&[
+            row("b", 1, at(20)),
+            row("a", 1, at(10)),
+            row("c", 1, None),
+            row("d", 1, at(15)),
+        ]);
+        assert_eq!(counted.min.as_deref(), Some("1970-01-01T00:00:10.000000Z"));
+        assert_eq!(counted.max.as_deref(), Some("1970-01-01T00:00:20.000000Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_the_way_through_a_csv_reader(
+            texts in proptest::collection::vec("(['=+@\\-\t\r＝']{0,3})(\\PC|[\n\r\",'=])*", 0..8),
+            count in any::<i64>(),
+        ) {
+            let rows: Vec<_> = texts.iter().map(|text| row(text, count, None)).collect();
+            let (csv, counted) = written(&rows);
+            prop_assert_eq!(counted.rows, rows.len() as u64);
+            prop_assert_eq!(&counted.sha256, &crate::digest::sha256_hex(csv.as_bytes()));
+            let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+            let read: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(read.len(), texts.len());
+            for (record, text) in read.iter().zip(&texts) {
+                prop_assert_eq!(unguard(&record[0]), text);
+                prop_assert_eq!(&record[3], &count.to_string());
+                prop_assert!(!record[0].starts_with(FORMULA));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Counts and hashes what flows by.
+//!
+//! Invariant: the digest covers exactly the bytes that the wrapped side accepted or delivered.
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest as _, Sha256};
+
+/// What flowed by.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Digest {
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+    /// Line feeds.
+    pub lines: u64,
+}
+
+/// The running state of a [`Digest`].
+#[derive(Debug, Clone, Default)]
+pub struct Sum {
+    hasher: Sha256,
+    bytes: u64,
+    lines: u64,
+}
+
+impl Sum {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.lines += bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum::<u64>();
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub fn finish(self) -> Digest {
+        Digest { sha256: hex::encode(self.hasher.finalize()), bytes: self.bytes, lines: self.lines }
+    }
+}
+
+/// The digest of bytes at hand.
+pub fn of(bytes: &[u8]) -> Digest {
+    let mut sum = Sum::default();
+    sum.update(bytes);
+    sum.finish()
+}
+
+/// SHA-256 of bytes at hand, lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// A writer or reader that hashes on the way.
+#[derive(Debug)]
+pub struct Hashing<T> {
+    inner: T,
+    sum: Sum,
+}
+
+impl<T> Hashing<T> {
+    pub fn new(inner: T) -> Self {
+        Self { inner, sum: Sum::default() }
+    }
+
+    pub fn finish(self) -> (T, Digest) {
+        (self.inner, self.sum.finish())
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let accepted = self.inner.write(bytes)?;
+        self.sum.update(&bytes[..accepted]);
+        Ok(accepted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let delivered = self.inner.read(buffer)?;
+        self.sum.update(&buffer[..delivered]);
+        Ok(delivered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_and_a_reader_see_the_same_digest() {
+        let mut writer = Hashing::new(Vec::new());
+        writer.write_all(b"one\ntwo\n").unwrap();
+        let (bytes, written) = writer.finish();
+        let mut reader = Hashing::new(bytes.as_slice());
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        let (_, read) = reader.finish();
+        assert_eq!(written, read);
+        assert_eq!((written.bytes, written.lines), (8, 2));
+        assert_eq!(written, of(b"one\ntwo\n"));
+    }
+
+    #[test]
+    fn nothing_has_the_published_hash_of_nothing() {
+        assert_eq!(
+            sha256_hex(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+}

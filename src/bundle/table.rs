@@ -1,0 +1,231 @@
+//! Tables and their rows: the one source of a CSV entry and of the array of the same name in
+//! `data.json`.
+//!
+//! A cell has one written form ([`Cell::written`]); CSV adds quoting and the formula guard to it,
+//! JSON adds quotes to text and times. An empty text and an absent value are both blank: nothing
+//! between two commas, `null` in JSON.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use evidence::time::{Time, stamp};
+
+use crate::Error;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    /// RFC 3339, UTC, six digits, `Z`.
+    Time,
+    /// `true` or `false`.
+    Flag,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+/// A section of the pack.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The array in `data.json`.
+    pub name: &'static str,
+    /// The CSV entry.
+    pub entry: &'static str,
+    pub columns: &'static [Column],
+    /// The column whose least and greatest value go into `provenance.json`.
+    pub range: &'static str,
+}
+
+impl Table {
+    /// Refuses a row that does not fit the header.
+    pub fn check(&'static self, row: &[Cell]) -> Result<(), Error> {
+        if row.len() != self.columns.len() {
+            return Err(Error::RowLength {
+                table: self.name,
+                found: row.len(),
+                expected: self.columns.len(),
+            });
+        }
+        match self.columns.iter().zip(row).find(|(column, cell)| !cell.fits(column.kind)) {
+            None => Ok(()),
+            Some((column, _)) => Err(Error::CellKind {
+                table: self.name,
+                column: column.name,
+                expected: column.kind.as_str(),
+            }),
+        }
+    }
+
+    /// The place of a column.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "a number",
+            Self::Time => "a time",
+            Self::Flag => "true or false",
+        }
+    }
+}
+
+/// One value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Text(String),
+    Int(i64),
+    /// A value and the number of digits after the point; a value that is not finite is blank.
+    Decimal(f64, u8),
+    Time(Time),
+    Flag(bool),
+    Null,
+}
+
+/// Between the parts of a list in one text cell.
+pub const LIST_SEPARATOR: &str = "; ";
+
+impl Cell {
+    /// Anything with a textual form: ids, enum words, names.
+    pub fn text(value: impl Display) -> Self {
+        Self::Text(value.to_string())
+    }
+
+    /// A list in one cell, joined with [`LIST_SEPARATOR`].
+    pub fn list<T: AsRef<str>>(parts: &[T]) -> Self {
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        Self::Text(parts.join(LIST_SEPARATOR))
+    }
+
+    /// A number with a fixed count of digits after the point; blank when absent.
+    pub fn decimal(value: impl Into<Option<f64>>, digits: u8) -> Self {
+        value.into().map_or(Self::Null, |value| Self::Decimal(value, digits))
+    }
+
+    /// The value without quotes; `None` when blank.
+    pub fn written(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
+            Self::Int(number) => Some(number.to_string().into()),
+            Self::Decimal(number, digits) => decimal(*number, *digits).map(Cow::Owned),
+            Self::Time(time) => Some(stamp(*time).into()),
+            Self::Flag(flag) => Some(if *flag { "true" } else { "false" }.into()),
+            Self::Null => None,
+        }
+    }
+
+    fn fits(&self, kind: Kind) -> bool {
+        match self {
+            Self::Text(_) => kind == Kind::Text,
+            Self::Int(_) | Self::Decimal(..) => kind == Kind::Number,
+            Self::Time(_) => kind == Kind::Time,
+            Self::Flag(_) => kind == Kind::Flag,
+            Self::Null => true,
+        }
+    }
+}
+
+/// `-0.00` is written `0.00`: a sign of nothing would only raise questions.
+fn decimal(number: f64, digits: u8) -> Option<String> {
+    if !number.is_finite() {
+        return None;
+    }
+    let text = format!("{number:.*}", usize::from(digits));
+    let nothing = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    Some(if nothing { text.trim_start_matches('-').to_owned() } else { text })
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<i32> for Cell {
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(number: u32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+/// Counts; no table has more than `i64::MAX` of anything.
+impl From<u64> for Cell {
+    fn from(count: u64) -> Self {
+        Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<Time> for Cell {
+    fn from(time: Time) -> Self {
+        Self::Time(time)
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::section;
+
+    #[test]
+    fn a_row_must_fit_its_header() {
+        let short = section::CONTROLS.check(&[Cell::Null]);
+        assert!(matches!(short, Err(Error::RowLength { found: 1, expected: 6, .. })));
+        let mut row = vec![Cell::Null; 6];
+        assert!(section::CONTROLS.check(&row).is_ok());
+        row[2] = Cell::Int(1);
+        let wrong = section::CONTROLS.check(&row);
+        assert!(matches!(wrong, Err(Error::CellKind { column: "title", .. })), "{wrong:?}");
+    }
+
+    #[test]
+    fn written_forms_are_fixed() {
+        let written = |cell: Cell| cell.written().map(Cow::into_owned);
+        assert_eq!(written(Cell::Decimal(12.5, 2)).as_deref(), Some("12.50"));
+        assert_eq!(written(Cell::Decimal(-0.001, 2)).as_deref(), Some("0.00"));
+        assert_eq!(written(Cell::Decimal(f64::NAN, 2)), None);
+        assert_eq!(written(Cell::from("")), None);
+        assert_eq!(written(Cell::from(None::<i64>)), None);
+        assert_eq!(written(Cell::list(&["a", "b"])).as_deref(), Some("a; b"));
+        assert_eq!(
+            written(Cell::Time(Time::UNIX_EPOCH)).as_deref(),
+            Some("1970-01-01T00:00:00.000000Z")
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! A small complete pack, made by the same parts as a real one, to be verified and to be damaged.
+//!
+//! The story: four findings of three levels in the first quarter of 2026, one of them reopened, one
+//! accepted; three scans; an audit chain of twelve entries of which five lie in the period.
+
+mod chain;
+mod content;
+
+use std::io::Write as _;
+
+use evidence::pack::{self, AUDIT_EVENTS, CHAIN_ATTESTATION, ENTRIES, MANIFEST, PROVENANCE};
+use evidence::time::{Period, Time};
+
+pub use chain::{Chain, ORG, attestation, chain};
+pub use content::{KEYS_URL, summary};
+
+use crate::attestation::{Attestation, Previous};
+use crate::digest;
+use crate::keys::SigningKey;
+use crate::manifest::{self, Hashes};
+use crate::provenance::{Provenance, Section};
+use crate::{section, zip};
+
+/// A moment of 2026, for readable test data.
+pub(crate) fn at(month: u32, day: u32, hour: u32) -> Time {
+    use chrono::TimeZone as _;
+    chrono::Utc.with_ymd_and_hms(2026, month, day, hour, 0, 0).single().expect("a valid date")
+}
+
+/// The first quarter of 2026.
+pub fn period() -> Period {
+    Period::new(at(1, 1, 0), at(4, 1, 0)).expect("it starts before it ends")
+}
+
+/// The entries of a pack, in order, with the key that signs them. Change them at will, then
+/// [`Self::zip`].
+#[derive(Clone)]
+pub struct Sample {
+    pub entries: Vec<(String, Vec<u8>)>,
+    pub key: SigningKey,
+}
+
+/// The pack of the story, signed.
+pub fn sample() -> Sample {
+    Sample::with_previous(Vec::new())
+}
+
+impl Sample {
+    /// A pack that names earlier ones.
+    pub fn with_previous(previous: Vec<Previous>) -> Self {
+        let key = SigningKey::generate([42; 32]);
+        let entries = content::entries(&key);
+        let mut sample = Self { entries, key };
+        sample.put(CHAIN_ATTESTATION, Vec::new());
+        sample.put(MANIFEST, Vec::new());
+        sample.entries.sort_by_key(|(name, _)| ENTRIES.iter().position(|entry| entry == name));
+        sample.sign(Attestation { previous_attestations: previous, ..attestation() });
+        sample.list();
+        sample
+    }
+
+    pub fn get(&self, name: &str) -> &[u8] {
+        let found = self.entries.iter().find(|(entry, _)| entry == name);
+        &found.unwrap_or_else(|| panic!("the sample has no {name}")).1
+    }
+
+    /// Replaces an entry, or adds it at the end.
+    pub fn put(&mut self, name: &str, bytes: Vec<u8>) {
+        match self.entries.iter_mut().find(|(entry, _)| entry == name) {
+            Some((_, old)) => *old = bytes,
+            None => self.entries.push((name.to_owned(), bytes)),
+        }
+    }
+
+    pub fn remove(&mut self, name: &str) {
+        self.entries.retain(|(entry, _)| entry != name);
+    }
+
+    /// Changes an entry as text.
+    pub fn edit(&mut self, name: &str, change: impl FnOnce(String) -> String) {
+        let text = String::from_utf8(self.get(name).to_vec()).expect("the entry is text");
+        self.put(name, change(text).into_bytes());
+    }
+
+    /// Signs `attestation` over the entries as they are.
+    pub fn sign(&mut self, attestation: Attestation) {
+        let signed = attestation.sign(&self.hashes(), &self.key).expect("it can be signed");
+        self.put(CHAIN_ATTESTATION, signed.render().into_bytes());
+    }
+
+    /// Signs the attestation that is there again, after a change of other entries.
+    pub fn sign_again(&mut self) {
+        let attestation = Attestation::parse(self.get(CHAIN_ATTESTATION)).expect("it is readable");
+        self.sign(attestation);
+        self.list();
+    }
+
+    /// Lets provenance.json say what `entry` is now, as somebody who covers a change up would.
+    pub fn describe(&mut self, entry: &str) {
+        let digest = digest::of(self.get(entry));
+        let records = ::csv::Reader::from_reader(self.get(entry)).records().count() as u64;
+        self.rewrite(|sections| {
+            let section = sections.iter_mut().find(|section| section.entry == entry);
+            let section = section.expect("provenance describes the entry");
+            let rows = if section::find(entry).is_some() { records } else { digest.lines };
+            section.rows = section.rows.map(|_| rows);
+            (section.bytes, section.sha256) = (digest.bytes, digest.sha256);
+        });
+    }
+
+    /// Lets provenance.json say nothing about `entry`.
+    pub fn undescribe(&mut self, entry: &str) {
+        self.rewrite(|sections| sections.retain(|section| section.entry != entry));
+    }
+
+    fn rewrite(&mut self, change: impl FnOnce(&mut Vec<Section>)) {
+        let mut provenance = Provenance::parse(self.get(PROVENANCE)).expect("it is readable");
+        change(&mut provenance.sections);
+        self.put(PROVENANCE, provenance.render().expect("plain values").into_bytes());
+    }
+
+    /// Writes the manifest anew.
+    pub fn list(&mut self) {
+        let mut hashes = self.hashes();
+        hashes.remove(MANIFEST);
+        let pairs: Vec<_> =
+            hashes.iter().map(|(name, sha256)| (name.as_str(), sha256.as_str())).collect();
+        let text = manifest::render(&pairs);
+        self.put(MANIFEST, text.into_bytes());
+    }
+
+    pub fn hashes(&self) -> Hashes {
+        let hash = |bytes: &[u8]| digest::sha256_hex(bytes);
+        self.entries.iter().map(|(name, bytes)| (name.clone(), hash(bytes))).collect()
+    }
+
+    /// The bytes of the ZIP.
+    pub fn zip(&self) -> Vec<u8> {
+        let mut zip = zip::Writer::new(Vec::new(), period().end);
+        for (name, bytes) in &self.entries {
+            let mut entry = zip.entry(name).expect("the name is plain and there once");
+            entry.write_all(bytes).expect("memory takes everything");
+            entry.finish().expect("memory takes everything");
+        }
+        zip.finish().expect("memory takes everything")
+    }
+
+    /// The lines of the audit log.
+    pub fn audit_lines(&self) -> Vec<String> {
+        String::from_utf8_lossy(self.get(AUDIT_EVENTS)).lines().map(str::to_owned).collect()
+    }
+
+    pub fn file_name() -> String {
+        pack::file_name("acme", &period())
+    }
+}

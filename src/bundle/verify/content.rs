@@ -1,0 +1,234 @@
+//! Reads every entry once: hashes it, and lets its own reader look at it on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read, Seek};
+
+use evidence::pack;
+
+use super::archive::{Archive, Entry};
+use super::meter::{Allowance, Meter};
+use super::recount::Recount;
+use super::report::{Checks, Facts};
+use super::{Limits, Options, data, excerpt, tables};
+use crate::attestation::Attestation;
+use crate::digest::Digest;
+use crate::manifest::{self, Hashes};
+use crate::provenance::Provenance;
+use crate::section;
+
+/// What was read. Absent: not in the pack, or unreadable (then a check says so).
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) digests: BTreeMap<&'static str, Digest>,
+    pub(super) attestation: Option<Attestation>,
+    pub(super) provenance: Option<Provenance>,
+    /// Rows and row digest of each CSV.
+    pub(super) tables: BTreeMap<&'static str, tables::Rows>,
+    pub(super) data: Option<data::Document>,
+    pub(super) excerpt: Option<excerpt::Excerpt>,
+    pub(super) recount: Recount,
+}
+
+impl Contents {
+    /// The hashes of the entries as they are.
+    pub(super) fn hashes(&self) -> Hashes {
+        self.digests
+            .iter()
+            .map(|(name, digest)| ((*name).to_owned(), digest.sha256.clone()))
+            .collect()
+    }
+
+    pub(super) fn facts(
+        &self,
+        signed_by: Option<String>,
+        zip_sha256: Option<String>,
+    ) -> Option<Facts> {
+        let (provenance, attestation) = (self.provenance.as_ref()?, self.attestation.as_ref()?);
+        Some(Facts {
+            org_id: provenance.org.id,
+            org_slug: provenance.org.slug.clone(),
+            period: provenance.period,
+            export_id: provenance.request.export_id,
+            chain: attestation.chain.clone(),
+            verified_at: attestation.verified_at,
+            head_seq: attestation.head_seq,
+            head_hash_hex: attestation.head_hash_hex.clone(),
+            verify_url: attestation.verify_url.clone(),
+            manifest_sha256: self.digests.get(pack::MANIFEST)?.sha256.clone(),
+            zip_sha256,
+            signed_by,
+        })
+    }
+}
+
+/// The small entries come first: the others are read in their light.
+const FIRST: [&str; 3] = [pack::MANIFEST, pack::CHAIN_ATTESTATION, pack::PROVENANCE];
+
+pub(super) fn read<R: Read + Seek>(
+    mut archive: Archive<R>,
+    options: &Options,
+    checks: &mut Checks,
+) -> Contents {
+    let mut contents = Contents::default();
+    let mut listed = None;
+    let entries = std::mem::take(&mut archive.entries);
+    let (first, rest): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| FIRST.contains(&entry.name));
+    for entry in first.into_iter().chain(rest) {
+        let file = match archive.inner.by_index(entry.position) {
+            Ok(file) => file,
+            Err(error) => {
+                checks.broken("archive", format!("{} cannot be opened: {error}", entry.name));
+                continue;
+            }
+        };
+        let mut reading =
+            Reading { entry, limits: &options.limits, contents: &mut contents, checks };
+        match entry.name {
+            pack::MANIFEST => listed = reading.whole(file),
+            _ => reading.dispatch(file, options),
+        }
+    }
+    compare(&contents, listed.as_deref(), checks);
+    contents
+}
+
+/// One entry on its way through its reader.
+struct Reading<'a> {
+    entry: &'a Entry,
+    limits: &'a Limits,
+    contents: &'a mut Contents,
+    checks: &'a mut Checks,
+}
+
+impl Reading<'_> {
+    fn dispatch(&mut self, file: impl Read, options: &Options) {
+        match self.entry.name {
+            pack::CHAIN_ATTESTATION => {
+                let bytes = self.whole(file);
+                self.contents.attestation = self
+                    .parsed(bytes, |bytes| Attestation::parse(bytes).map_err(|e| e.to_string()));
+            }
+            pack::PROVENANCE => {
+                let bytes = self.whole(file);
+                self.contents.provenance =
+                    self.parsed(bytes, |bytes| Provenance::parse(bytes).map_err(|e| source(&e)));
+            }
+            pack::DATA_JSON => {
+                let document =
+                    self.through(file, |reader, allowance| data::read(reader, allowance));
+                self.contents.data = self.found(document, "data");
+            }
+            pack::AUDIT_EVENTS => {
+                let Some(attestation) = self.contents.attestation.clone() else {
+                    self.through(file, |_, _| ());
+                    let why =
+                        "the excerpt cannot be read without a readable chain-attestation.json";
+                    return self.checks.incomplete("chain_excerpt", why);
+                };
+                let excerpt = self.through(file, |reader, allowance| {
+                    excerpt::read(reader, allowance, &attestation, &options.against)
+                });
+                self.contents.excerpt = self.found(excerpt, "chain_excerpt");
+            }
+            name => match section::find(name) {
+                None => drop(self.through(file, |_, _| ())),
+                Some(table) => {
+                    let mut recount = std::mem::take(&mut self.contents.recount);
+                    let rows = self.through(file, |reader, allowance| {
+                        tables::read(reader, allowance, table, &mut recount)
+                    });
+                    self.contents.recount = recount;
+                    if let Some(rows) = self.found(rows, "tables") {
+                        self.contents.tables.insert(name, rows);
+                    }
+                }
+            },
+        }
+    }
+
+    /// Lets `look` read the entry, then the rest of it; keeps the digest.
+    fn through<T>(
+        &mut self,
+        file: impl Read,
+        look: impl FnOnce(&mut dyn Read, &Allowance) -> T,
+    ) -> Option<T> {
+        let allowance = Allowance::new(self.limits.item_bytes);
+        let mut meter = Meter::new(file, self.entry.max, allowance.clone());
+        let looked = look(&mut BufReader::with_capacity(64 << 10, &mut meter), &allowance);
+        match meter.drain() {
+            Ok(digest) => {
+                self.contents.digests.insert(self.entry.name, digest);
+                Some(looked)
+            }
+            Err(error) => {
+                let name = self.entry.name;
+                self.checks
+                    .broken("archive", format!("{name} could not be read to its end: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A small entry as bytes.
+    fn whole(&mut self, file: impl Read) -> Option<Vec<u8>> {
+        let bytes = self.through(file, |reader, _| {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map(|_| bytes).map_err(|error| error.to_string())
+        });
+        self.found(bytes, "archive")
+    }
+
+    fn parsed<T>(
+        &mut self,
+        bytes: Option<Vec<u8>>,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = parse(&bytes?);
+        let check = if self.entry.name == pack::PROVENANCE { "provenance" } else { "attestation" };
+        self.found(Some(parsed), check)
+    }
+
+    fn found<T>(&mut self, found: Option<Result<T, String>>, check: &'static str) -> Option<T> {
+        found?
+            .map_err(|fault| self.checks.broken(check, format!("{}: {fault}", self.entry.name)))
+            .ok()
+    }
+}
+
+fn source(error: &crate::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The manifest against what is there.
+fn compare(contents: &Contents, listed: Option<&[u8]>, checks: &mut Checks) {
+    let Some(listed) = listed else {
+        return checks.incomplete("manifest", "there is no readable MANIFEST.txt");
+    };
+    let text = String::from_utf8_lossy(listed);
+    let listed = match manifest::parse(&text) {
+        Ok(listed) => listed,
+        Err(error) => return checks.broken("manifest", error.to_string()),
+    };
+    let mut actual = contents.hashes();
+    actual.remove(pack::MANIFEST);
+    let names: BTreeSet<_> = listed.keys().chain(actual.keys()).collect();
+    for name in names {
+        match (listed.get(name), actual.get(name)) {
+            (Some(_), None) => checks
+                .broken("manifest", format!("{name} is listed and cannot be read in the pack")),
+            (None, Some(_)) => {
+                checks.broken("manifest", format!("{name} is in the pack and not listed"));
+            }
+            (Some(listed), Some(actual)) if listed != actual => {
+                checks.broken(
+                    "manifest",
+                    format!("{name} was changed: SHA-256 {actual}, listed {listed}"),
+                );
+            }
+            _ => {}
+        }
+    }
+    checks
+        .ok_if_silent("manifest", format!("{} files, each with the listed SHA-256", listed.len()));
+}

@@ -1,0 +1,197 @@
+//! `data.json`, member by member and row by row, in constant memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+
+use evidence::pack::{AuditRange, Org, Summary};
+use evidence::time::{Period, Time};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::meter::Allowance;
+use super::tables::{Rows, Values};
+use crate::json::{Chain, MEMBERS, SCHEMA};
+use crate::section;
+use crate::table::{Kind, Table};
+
+/// What was read; the rows only as counts and digests.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) generated_at: Time,
+    pub(super) org: Org,
+    pub(super) period: Period,
+    pub(super) summary: Summary,
+    /// By CSV entry.
+    pub(super) sections: BTreeMap<&'static str, Rows>,
+    pub(super) audit_log: AuditRange,
+    pub(super) chain: Chain,
+}
+
+pub(super) fn read(reader: &mut dyn Read, allowance: &Allowance) -> Result<Document, String> {
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let document = deserializer
+        .deserialize_map(Members { allowance })
+        .and_then(|document| deserializer.end().map(|()| document));
+    document.map_err(|error| error.to_string())
+}
+
+/// The members in their order, each once.
+struct Members<'a> {
+    allowance: &'a Allowance,
+}
+
+impl Members<'_> {
+    fn next<'de, T: DeserializeOwned, A: MapAccess<'de>>(
+        &self,
+        name: &'static str,
+        map: &mut A,
+    ) -> Result<T, A::Error> {
+        self.key(name, map)?;
+        map.next_value()
+    }
+
+    fn key<'de, A: MapAccess<'de>>(&self, name: &'static str, map: &mut A) -> Result<(), A::Error> {
+        self.allowance.renew();
+        match map.next_key::<String>()? {
+            Some(key) if key == name => Ok(()),
+            _ => Err(A::Error::custom(format!("the member {name} is not at its place"))),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the members {}", MEMBERS.join(", "))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+        let schema: String = self.next("schema", &mut map)?;
+        if schema != SCHEMA {
+            return Err(A::Error::custom(
+                "its schema is not one this verifier knows; use a newer one",
+            ));
+        }
+        let generated_at = self.next("generated_at", &mut map)?;
+        let org = self.next("org", &mut map)?;
+        let period = self.next("period", &mut map)?;
+        let summary = self.next("summary", &mut map)?;
+        let mut sections = BTreeMap::new();
+        for table in section::ALL {
+            self.key(table.name, &mut map)?;
+            let rows = map.next_value_seed(Array { table, allowance: self.allowance })?;
+            sections.insert(table.entry, rows);
+        }
+        let audit_log = self.next("audit_log", &mut map)?;
+        let chain = self.next("chain", &mut map)?;
+        if map.next_key::<String>()?.is_some() {
+            return Err(A::Error::custom("there is a member that does not belong there"));
+        }
+        Ok(Document { generated_at, org, period, summary, sections, audit_log, chain })
+    }
+}
+
+/// The array of a section.
+struct Array<'a> {
+    table: &'static Table,
+    allowance: &'a Allowance,
+}
+
+impl<'de> DeserializeSeed<'de> for Array<'_> {
+    type Value = Rows;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Rows, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Array<'_> {
+    type Value = Rows;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the array {}", self.table.name)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rows, A::Error> {
+        let (mut values, mut rows) = (Values::default(), 0);
+        while seq.next_element_seed(Object { table: self.table, values: &mut values })?.is_some() {
+            self.allowance.renew();
+            rows += 1;
+        }
+        Ok(values.finish(rows))
+    }
+}
+
+/// One row: the keys of the header, in its order.
+struct Object<'a> {
+    table: &'static Table,
+    values: &'a mut Values,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a row of {}", self.table.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        for column in self.table.columns {
+            let key: Option<String> = map.next_key()?;
+            if key.as_deref() != Some(column.name) {
+                let (table, column) = (self.table.name, column.name);
+                return Err(A::Error::custom(format!(
+                    "a row of {table} lacks {column} at its place"
+                )));
+            }
+            let value: Scalar = map.next_value()?;
+            if !value.put(column.kind, self.values) {
+                let (table, column) = (self.table.name, column.name);
+                return Err(A::Error::custom(format!(
+                    "{table}.{column} holds another kind of value"
+                )));
+            }
+        }
+        match map.next_key::<String>()? {
+            None => Ok(()),
+            Some(_) => {
+                Err(A::Error::custom(format!("a row of {} has a key too many", self.table.name)))
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Flag(bool),
+    Int(i64),
+    Decimal(f64),
+    Text(String),
+    Null(()),
+}
+
+impl Scalar {
+    /// `false` when the column does not take it.
+    fn put(&self, kind: Kind, values: &mut Values) -> bool {
+        match (self, kind) {
+            (Self::Null(()), _) => values.blank(),
+            (Self::Flag(flag), Kind::Flag) => values.flag(*flag),
+            (Self::Int(number), Kind::Number) => values.integer(*number),
+            (Self::Decimal(number), Kind::Number) => values.decimal(*number),
+            (Self::Text(text), Kind::Text | Kind::Time) if !text.is_empty() => values.text(text),
+            _ => return false,
+        }
+        true
+    }
+}

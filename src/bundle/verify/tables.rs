@@ -1,0 +1,122 @@
+//! CSV entries: the exact header, every row of the right shape, formulas disarmed.
+//!
+//! Each row also goes into a digest of values (not of bytes), and so does the row of the same
+//! section in `data.json`: equal digests mean that the two say the same, row by row.
+
+use std::io::Read;
+
+use csv::StringRecord;
+use evidence::time::Time;
+use sha2::{Digest as _, Sha256};
+
+use super::meter::Allowance;
+use super::recount::Recount;
+use crate::csv::{guard, unguard};
+use crate::table::{Kind, Table};
+
+/// What a section holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) rows: u64,
+    pub(super) values: [u8; 32],
+}
+
+/// The digest of the values of a section.
+#[derive(Default)]
+pub(super) struct Values(Sha256);
+
+impl Values {
+    pub(super) fn blank(&mut self) {
+        self.0.update(b"n");
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.0.update(b"t");
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text);
+    }
+
+    pub(super) fn flag(&mut self, flag: bool) {
+        self.0.update([b'f', flag.into()]);
+    }
+
+    pub(super) fn integer(&mut self, number: i64) {
+        self.0.update(b"i");
+        self.0.update(number.to_be_bytes());
+    }
+
+    pub(super) fn decimal(&mut self, number: f64) {
+        self.0.update(b"d");
+        self.0.update(number.to_bits().to_be_bytes());
+    }
+
+    pub(super) fn finish(self, rows: u64) -> Rows {
+        Rows { rows, values: self.0.finalize().into() }
+    }
+
+    fn cell(&mut self, kind: Kind, cell: &str) -> Result<(), &'static str> {
+        if cell.is_empty() {
+            self.blank();
+            return Ok(());
+        }
+        match kind {
+            Kind::Text => {
+                let raw = unguard(cell);
+                if guard(raw) != cell {
+                    return Err("is text that a spreadsheet would run as a formula");
+                }
+                self.text(raw);
+            }
+            Kind::Number => match (cell.parse::<i64>(), decimal(cell)) {
+                (Ok(number), _) => self.integer(number),
+                (_, Some(number)) => self.decimal(number),
+                _ => return Err("is not a number"),
+            },
+            Kind::Time => {
+                cell.parse::<Time>()
+                    .ok()
+                    .filter(|_| cell.ends_with('Z'))
+                    .ok_or("is not a UTC time")?;
+                self.text(cell);
+            }
+            Kind::Flag => self.flag(cell.parse().map_err(|_| "is neither true nor false")?),
+        }
+        Ok(())
+    }
+}
+
+/// Digits, a point, digits: no `inf`, no exponents.
+fn decimal(cell: &str) -> Option<f64> {
+    let plain = cell.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
+    cell.parse().ok().filter(|_| plain)
+}
+
+pub(super) fn read(
+    reader: &mut dyn Read,
+    allowance: &Allowance,
+    table: &'static Table,
+    recount: &mut Recount,
+) -> Result<Rows, String> {
+    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(reader);
+    let mut record = StringRecord::new();
+    let mut next = |record: &mut StringRecord| {
+        allowance.renew();
+        reader.read_record(record).map_err(|error| format!("it is not a readable CSV: {error}"))
+    };
+    next(&mut record)?;
+    if !record.iter().eq(table.columns.iter().map(|column| column.name)) {
+        return Err("its header is not the published one".to_owned());
+    }
+    let mut values = Values::default();
+    let mut rows = 0_u64;
+    while next(&mut record)? {
+        rows += 1;
+        for (column, cell) in table.columns.iter().zip(&record) {
+            values
+                .cell(column.kind, cell)
+                .map_err(|fault| format!("row {rows}: {} {fault}", column.name))?;
+        }
+        recount.row(table, &record).map_err(|fault| format!("row {rows}: {fault}"))?;
+    }
+    Ok(values.finish(rows))
+}

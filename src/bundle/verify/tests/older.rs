@@ -1,0 +1,94 @@
+//! Continuity with packs that left the house before.
+
+use super::super::{Older, Options, Outcome, Report, Status};
+use super::{pinned, report};
+use crate::attestation::{Attestation, Position, Previous};
+use crate::testing::{Sample, attestation, chain, sample};
+
+/// A pack attested when the chain had `head` entries.
+fn earlier(head: i64) -> Sample {
+    let mut sample = sample();
+    let hash_hex = chain().hash_hex(head);
+    let before = crate::testing::at(4, 3, 11);
+    let attestation = Attestation {
+        verified_at: before,
+        checked: head.unsigned_abs(),
+        head_seq: head,
+        head_hash_hex: hash_hex.clone(),
+        requested: Position { seq: head, hash_hex: hash_hex.clone() },
+        ..attestation()
+    };
+    sample.edit("data.json", |text| {
+        let twelve = format!("\"head_seq\":12,\"head_hash_hex\":\"{}\"", chain().hash_hex(12));
+        text.replace(&twelve, &format!("\"head_seq\":{head},\"head_hash_hex\":\"{hash_hex}\""))
+    });
+    sample.describe("data.json");
+    sample.sign(attestation);
+    sample.list();
+    sample
+}
+
+fn against(now: &Sample, older: &Report) -> Report {
+    let older = Older { name: "older.zip".to_owned(), report: older.clone() };
+    let options =
+        Options { keys: vec![now.key.public()], against: vec![older], ..Options::default() };
+    report(&now.zip(), &options)
+}
+
+fn named(head: i64, hash_hex: String) -> Vec<Previous> {
+    let export_id = pinned(&earlier(head)).pack.unwrap().export_id;
+    vec![Previous { export_id, seq: head, hash_hex }]
+}
+
+#[test]
+fn a_head_that_is_named_with_the_same_hash_is_ok() {
+    let older = pinned(&earlier(11));
+    assert_eq!(older.result, Outcome::Ok, "{}", older.text());
+    let now = Sample::with_previous(named(11, chain().hash_hex(11)));
+    let report = against(&now, &older);
+    assert_eq!(report.result, Outcome::Ok, "{}", report.text());
+    assert_eq!(report.of("continuity").collect::<Vec<_>>(), [Status::Ok]);
+}
+
+#[test]
+fn a_head_that_is_not_named_is_incomplete() {
+    let report = against(&sample(), &pinned(&earlier(10)));
+    assert_eq!(report.result, Outcome::Incomplete, "{}", report.text());
+}
+
+#[test]
+fn a_head_within_the_excerpt_needs_no_naming() {
+    let mut older = pinned(&earlier(11));
+    let facts = older.pack.as_mut().unwrap();
+    (facts.head_seq, facts.head_hash_hex) = (6, chain().hash_hex(6));
+    assert_eq!(against(&sample(), &older).result, Outcome::Ok);
+    older.pack.as_mut().unwrap().head_hash_hex = chain().hash_hex(7);
+    assert_eq!(against(&sample(), &older).result, Outcome::Broken);
+}
+
+#[test]
+fn a_head_with_another_hash_is_a_rewritten_chain() {
+    let now = Sample::with_previous(named(10, chain().hash_hex(9)));
+    let report = against(&now, &pinned(&earlier(10)));
+    assert_eq!(report.of("continuity").collect::<Vec<_>>(), [Status::Broken]);
+}
+
+#[test]
+fn a_chain_that_became_shorter_is_truncated() {
+    let mut older = pinned(&earlier(11));
+    older.pack.as_mut().unwrap().head_seq = 40;
+    let report = against(&sample(), &older);
+    assert_eq!((report.result, report.exit_code), (Outcome::Truncated, 2), "{}", report.text());
+}
+
+#[test]
+fn a_younger_or_damaged_or_foreign_pack_proves_nothing() {
+    let young = pinned(&sample());
+    assert_eq!(against(&earlier(11), &young).result, Outcome::Incomplete);
+    let mut damaged = pinned(&earlier(11));
+    damaged.result = Outcome::Broken;
+    assert_eq!(against(&sample(), &damaged).result, Outcome::Incomplete);
+    let mut foreign = pinned(&earlier(11));
+    foreign.pack.as_mut().unwrap().chain = "platform".to_owned();
+    assert_eq!(against(&sample(), &foreign).result, Outcome::Broken);
+}

@@ -1,0 +1,187 @@
+//! The HTTP API as the program's own commands use it.
+//!
+//! Invariants: a refusal keeps the service's own words and code; the token is never printed; nothing is sent anywhere but
+//! to the one base address (redirects are not followed).
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures_util::StreamExt as _;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use url::Url;
+use uuid::Uuid;
+
+use crate::config::Secret;
+
+/// How long a connection may take to open; the answer itself may take as long as an upload takes.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long nothing may come from the service before it counts as gone.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A refusal by the service: its status, its code, its words.
+#[derive(Debug, thiserror::Error)]
+#[error("{message} ({code}, HTTP {status})")]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// Where the service is, and who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Target {
+    /// Address of the service [default: the one that `./dev up` runs]
+    #[arg(long, env = "DRIFTPACK_SERVER", value_name = "URL")]
+    server: Option<Url>,
+    /// A person's token or an API key [default: the owner of `./dev up`]
+    #[arg(long, env = "DRIFTPACK_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text)))]
+    token: Option<Secret>,
+}
+
+impl Target {
+    /// The client; what is not given comes from `.dev/up.json` when that is here.
+    pub(crate) fn client(&self) -> Result<Client> {
+        if let (Some(server), Some(token)) = (&self.server, &self.token) {
+            return Client::new(server.clone(), token.clone());
+        }
+        let up = crate::up::Up::find().context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
+        let server = self.server.clone().unwrap_or(up.base_url);
+        let token = self.token.clone().unwrap_or_else(|| Secret::new(up.tokens.owner));
+        Client::new(server, token)
+    }
+}
+
+/// A caller of the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Secret,
+}
+
+impl Client {
+    pub(crate) fn new(base: Url, token: Secret) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .read_timeout(SILENCE_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("driftpack/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("the HTTP client cannot be set up")?;
+        Ok(Self { http, base, token })
+    }
+
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        json(self.send(self.request(Method::GET, path)?).await?).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        json(self.send(self.request(Method::POST, path)?.json(body)).await?).await
+    }
+
+    /// As [`Self::post`], under a key: sent twice it happens once.
+    pub(crate) async fn post_once(&self, path: &str, key: Uuid, body: &Value) -> Result<Value> {
+        let request = self.request(Method::POST, path)?.header("idempotency-key", key.to_string());
+        json(self.send(request.json(body)).await?).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        json(self.send(self.request(Method::PATCH, path)?.json(body)).await?).await
+    }
+
+    /// Uploads bytes; `query` as name and value. The status tells a scan taken from one that was there.
+    pub(crate) async fn upload(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        bytes: Vec<u8>,
+    ) -> Result<(StatusCode, Value)> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.post(url).bearer_auth(self.token.reveal());
+        let response = self
+            .send(request.header(header::CONTENT_TYPE, "application/octet-stream").body(bytes))
+            .await?;
+        Ok((response.status(), json(response).await?))
+    }
+
+    /// Downloads into `file`; whole or not at all. Gives the number of bytes.
+    pub(crate) async fn download(&self, path: &str, file: &Path) -> Result<u64> {
+        let response = self.send(self.request(Method::GET, path)?).await?;
+        let part = file.with_extension("part");
+        let mut out = tokio::fs::File::create(&part)
+            .await
+            .with_context(|| format!("cannot write {}", part.display()))?;
+        let mut body = response.bytes_stream();
+        let mut size_bytes = 0;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.context("the download broke off; run the command again")?;
+            out.write_all(&chunk)
+                .await
+                .with_context(|| format!("cannot write {}", part.display()))?;
+            size_bytes += chunk.len() as u64;
+        }
+        out.sync_all().await?;
+        tokio::fs::rename(&part, file)
+            .await
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(size_bytes)
+    }
+
+    /// The id of an organisation given by id or by slug.
+    pub(crate) async fn org(&self, name: &str) -> Result<Uuid> {
+        if let Ok(id) = name.parse() {
+            return Ok(id);
+        }
+        let me = self.get("me").await?;
+        let listed =
+            [&me["memberships"], &me["orgs"]].into_iter().filter_map(Value::as_array).flatten();
+        let mine = listed.chain([&me["org"], &me]).find(|org| org["slug"] == name);
+        let id = mine.and_then(|org| org["org_id"].as_str().or_else(|| org["id"].as_str()));
+        let id = id.ok_or_else(|| anyhow!("the token belongs to no organisation `{name}`; give the organisation's id, or another token"))?;
+        id.parse().context("the service gave an id that is none")
+    }
+
+    fn url(&self, path: &str) -> Result<Url> {
+        self.base
+            .join(&format!("/api/v2/{path}"))
+            .with_context(|| format!("{} is no base address", self.base))
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder> {
+        Ok(self.http.request(method, self.url(path)?).bearer_auth(self.token.reveal()))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.with_context(|| {
+            format!("{} does not answer; is the service running there?", self.base)
+        })?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or_default();
+        let word =
+            |name: &str, otherwise: &str| body[name].as_str().unwrap_or(otherwise).to_owned();
+        bail!(Refused {
+            status,
+            code: word("error", "no_code"),
+            message: word("message", "the service refused and gave no reason")
+        })
+    }
+}
+
+async fn json(response: Response) -> Result<Value> {
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
+    response.json().await.context("the service's answer is no JSON")
+}

@@ -1,0 +1,11 @@
+//! One file per command; each has its arguments and a `run`.
+
+pub(crate) mod admin;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod export;
+pub(crate) mod ingest;
+pub(crate) mod migrate;
+pub(crate) mod service;
+pub(crate) mod verify;

@@ -1,0 +1,111 @@
+//! `driftpack serve`, `worker`, `all`: the parts of the service, together or apart.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use engine::Worker;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::compose::Base;
+use crate::config::{self, Config, Issuer};
+use crate::issuer::Embedded;
+use crate::{shutdown, telemetry};
+
+/// Which parts this process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    Api,
+    Worker,
+    Both,
+}
+
+/// Runs until asked to end, or until a part fails.
+pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
+    let config = Config::load(config::environment())?;
+    telemetry::start(config.log_format, config.log_filter.as_deref());
+    for name in &config.unknown {
+        tracing::warn!(name, "this variable is no setting of the program; is it misspelt?");
+    }
+    let stop = shutdown::on_signal().context("signals cannot be handled")?;
+    let base = Base::of(&config).await?;
+    let mut tasks = JoinSet::new();
+    if parts != Parts::Worker {
+        serve(&config, &base, &stop, &mut tasks).await?;
+    }
+    if parts != Parts::Api {
+        work(&config, &base, &stop, &mut tasks)?;
+    }
+    let ended = until_all_end(&stop, tasks).await;
+    if let Some(chromium) = &base.renderer {
+        chromium.close().await;
+    }
+    base.pool.close().await;
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(
+    config: &Config,
+    base: &Base,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<()>>,
+) -> Result<()> {
+    if let Issuer::Embedded { .. } = config.oidc.issuer {
+        let embedded = Embedded::of(config)?;
+        let (issuer, listener) =
+            (embedded.service()?, listen(embedded.listen, "DRIFTWISE_DEV_ISSUER_LISTEN").await?);
+        tracing::info!(issuer = embedded.name(), "the development issuer answers");
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            issuer.serve(listener, stop).await.context("the development issuer failed")
+        });
+    }
+    let state = Arc::new(server::State::new(base.parts(config)?));
+    let listener = listen(config.listen, "DRIFTWISE_LISTEN").await?;
+    tracing::info!(address = %listener.local_addr()?, base_url = %config.base_url, "the API answers");
+    let stop = stop.clone();
+    tasks
+        .spawn(async move { server::serve(state, listener, stop).await.context("the API failed") });
+    Ok(())
+}
+
+async fn listen(address: std::net::SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; set {setting} to a free address"))
+}
+
+fn work(
+    config: &Config,
+    base: &Base,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Result<()>>,
+) -> Result<()> {
+    let builder = Worker::builder(base.pool.clone(), Arc::new(base.ports(config)))
+        .concurrency(config.worker_concurrency);
+    let worker = workflows::register(builder).build().context("the worker cannot be set up")?;
+    tracing::info!(
+        concurrency = config.worker_concurrency,
+        pdf = base.renderer.is_some(),
+        "the worker takes runs"
+    );
+    let stop = stop.clone();
+    tasks.spawn(async move { worker.run(stop).await.context("the worker failed") });
+    Ok(())
+}
+
+/// Waits for every part; when one ends by itself the others are asked to end, too. The first failure is the answer.
+async fn until_all_end(stop: &CancellationToken, mut tasks: JoinSet<Result<()>>) -> Result<()> {
+    let mut answer = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        stop.cancel();
+        let ended = ended.context("a part of the service panicked").flatten();
+        if let Err(error) = ended {
+            tracing::error!(error = format!("{error:#}"), "a part of the service ended");
+            answer = answer.and(Err(error));
+        }
+    }
+    answer
+}

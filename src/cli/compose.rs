@@ -1,0 +1,164 @@
+//! The composition root: from a configuration to the parts that serve and work.
+//!
+//! The one place that knows every part. What it makes it hands over; nothing here decides anything about packs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use bundle::keys::{PublicKeys, SigningKey};
+use engine::Clock;
+use render::Chromium;
+use server::limiter::{self, Limiter};
+use server::{Parts, Probe, Verifier, oidc};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use storage::Storage;
+use workflows::{Ports, Product};
+
+use crate::config::{Config, Environment, Secret};
+use crate::{issuer, private};
+
+/// How long a request or a step waits for a connection before it is refused or tried again.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest print: a report of many pages on a busy machine.
+const PRINT_LIMIT: Duration = Duration::from_secs(120);
+
+/// Before every key in Redis, so that installations can share a server.
+const REDIS_PREFIX: &str = "driftpack:";
+
+/// What the service and its workers share.
+pub(crate) struct Base {
+    pub(crate) pool: PgPool,
+    pub(crate) storage: Storage,
+    pub(crate) keys: SigningKey,
+    pub(crate) renderer: Option<Chromium>,
+}
+
+impl Base {
+    pub(crate) async fn of(config: &Config) -> Result<Self> {
+        Ok(Self {
+            pool: pool(&config.database_url, config.database_connections)?,
+            storage: Storage::open(&storage::Options::Fs { root: config.storage_root.clone() })
+                .context("DRIFTWISE_STORAGE_ROOT cannot be used")?,
+            keys: signing_key(config)?,
+            renderer: renderer(config).await?,
+        })
+    }
+
+    /// What steps of workflows reach the world through.
+    pub(crate) fn ports(&self, config: &Config) -> Ports {
+        Ports {
+            pool: self.pool.clone(),
+            storage: self.storage.clone(),
+            renderer: self.renderer.clone(),
+            keys: self.keys.clone(),
+            clock: Clock::System,
+            product: Product {
+                name: "driftpack".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                build: option_env!("DRIFTPACK_BUILD").unwrap_or("unversioned").to_owned(),
+                base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
+            },
+        }
+    }
+
+    /// What the HTTP server works with.
+    pub(crate) fn parts(&self, config: &Config) -> Result<Parts> {
+        let limiter = limiter::Options {
+            url: config.redis_url.reveal().to_owned(),
+            prefix: REDIS_PREFIX.to_owned(),
+            quota: limiter::Quota::default(),
+        };
+        let issuer = oidc::Options {
+            issuer: issuer::name(config)?,
+            audience: config.oidc.audience.clone(),
+            email_claim: config.oidc.email_claim.clone(),
+        };
+        let public_keys = PublicKeys { keys: vec![self.keys.public()] };
+        Ok(Parts {
+            pool: self.pool.clone(),
+            engine: engine::Client::new(self.pool.clone()),
+            storage: self.storage.clone(),
+            verifier: Verifier::new(issuer).context("tokens cannot be verified")?,
+            pepper: pepper(config)?,
+            limiter: Limiter::new(&limiter).map_err(|_| {
+                anyhow::anyhow!(
+                    "DRIFTWISE_REDIS_URL is not a Redis URL, such as redis://127.0.0.1:6379"
+                )
+            })?,
+            clock: Clock::System,
+            options: server::Options {
+                scan_bytes_max: usize::try_from(config.scan_max_bytes).context(
+                    "DRIFTWISE_SCAN_MAX_BYTES is larger than this machine's memory can be",
+                )?,
+                public_keys: serde_json::to_value(public_keys)?,
+            },
+            probes: self.renderer.iter().map(chromium_probe).collect(),
+        })
+    }
+}
+
+/// Connections as one role. None is opened yet: the service starts, and says what is missing, without its database.
+pub(crate) fn pool(url: &Secret, connections: u32) -> Result<PgPool> {
+    let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT);
+    // The parser's own words may quote the URL, password included.
+    options.connect_lazy(url.reveal()).map_err(|_| anyhow::anyhow!("the Postgres URL cannot be read; it must look like postgres://role:password@host:5432/name"))
+}
+
+pub(crate) fn pepper(config: &Config) -> Result<server::api_key::Pepper> {
+    server::api_key::Pepper::new(config.api_key_pepper.reveal())
+        .context("DRIFTWISE_API_KEY_PEPPER cannot be used")
+}
+
+/// The key that signs packs. In development it is made on first use.
+fn signing_key(config: &Config) -> Result<SigningKey> {
+    let file = &config.signing_key_file;
+    let text = match config.environment {
+        Environment::Production => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?,
+        Environment::Development => private::read_or_make(file, || {
+            SigningKey::generate(rand::random()).to_pkcs8_pem().as_ref().to_owned()
+        })?,
+    };
+    SigningKey::from_text(&text)
+        .with_context(|| format!("DRIFTWISE_SIGNING_KEY_FILE: {}", file.display()))
+}
+
+/// A Chromium that has printed. In development the service goes on without one; in production it does not start.
+async fn renderer(config: &Config) -> Result<Option<Chromium>> {
+    if !config.pdf.enabled {
+        return Ok(None);
+    }
+    let executable = config.pdf.chromium.clone().unwrap_or_else(|| "chromium".into());
+    let options = render::Options { executable, sandbox: config.pdf.sandbox, timeout: PRINT_LIMIT };
+    match started(options).await {
+        Ok(chromium) => Ok(Some(chromium)),
+        Err(error) if config.environment == Environment::Development => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "Chromium does not start: packs are built without summary.pdf (DRIFTWISE_CHROMIUM, DRIFTWISE_CHROMIUM_SANDBOX)"
+            );
+            Ok(None)
+        }
+        Err(error) => bail!(
+            "Chromium does not start, and production needs it for summary.pdf (DRIFTWISE_CHROMIUM, DRIFTWISE_CHROMIUM_SANDBOX): {error:#}"
+        ),
+    }
+}
+
+async fn started(options: render::Options) -> Result<Chromium> {
+    let chromium = Chromium::launch(options).await?;
+    chromium.probe().await?;
+    Ok(chromium)
+}
+
+fn chromium_probe(chromium: &Chromium) -> Probe {
+    let chromium = chromium.clone();
+    let check = move || -> futures_util::future::BoxFuture<'static, Result<(), String>> {
+        let chromium = chromium.clone();
+        Box::pin(async move { chromium.probe().await.map_err(|error| error.to_string()) })
+    };
+    Probe { name: "chromium", check: Arc::new(check) }
+}

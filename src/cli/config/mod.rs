@@ -1,0 +1,317 @@
+//! The configuration of the program, read once, here.
+//!
+//! Invariants
+//! - No other place reads the environment for a setting of the service.
+//! - Everything is checked before anything starts; one message lists every fault and names each setting.
+//! - Production is strict: what would make packs worse or logins weaker stops the boot.
+
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use url::Url;
+
+pub(crate) use secret::Secret;
+pub(crate) use source::{Faults, Source};
+
+/// A pepper shorter than this could be guessed: 32 bytes, as many as the HMAC's output has.
+const PEPPER_MIN_BYTES: usize = 32;
+
+/// The largest scan file taken when nothing else is said: larger than any plan of 20,000 resources we have seen.
+const SCAN_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Where the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Environment {
+    Development,
+    Production,
+}
+
+impl Environment {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl FromStr for Environment {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Json,
+    Pretty,
+}
+
+impl LogFormat {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Pretty => "pretty",
+        }
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "pretty" => Ok(Self::Pretty),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Who signs the tokens of people.
+#[derive(Debug, Clone)]
+pub(crate) struct Oidc {
+    pub(crate) issuer: Issuer,
+    pub(crate) audience: String,
+    /// The claim that holds the e-mail address.
+    pub(crate) email_claim: String,
+}
+
+/// The identity provider.
+#[derive(Debug, Clone)]
+pub(crate) enum Issuer {
+    /// Somebody else's; the text is exactly the tokens' `iss`.
+    Foreign(String),
+    /// The one of the development set-up: part of the same process, refused in production.
+    Embedded {
+        /// Where it listens; `None`: on a free port that is written down beside the key.
+        listen: Option<SocketAddr>,
+        /// Its private key, made on first use.
+        key_file: PathBuf,
+    },
+}
+
+/// How the report is printed.
+#[derive(Debug, Clone)]
+pub(crate) struct Pdf {
+    pub(crate) enabled: bool,
+    pub(crate) chromium: Option<PathBuf>,
+    pub(crate) sandbox: bool,
+}
+
+/// What `serve`, `worker` and `all` need.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) environment: Environment,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_filter: Option<String>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) base_url: Url,
+    pub(crate) database_url: Secret,
+    pub(crate) database_connections: u32,
+    pub(crate) redis_url: Secret,
+    pub(crate) oidc: Oidc,
+    pub(crate) api_key_pepper: Secret,
+    pub(crate) storage_root: PathBuf,
+    pub(crate) pdf: Pdf,
+    pub(crate) signing_key_file: PathBuf,
+    pub(crate) worker_concurrency: usize,
+    pub(crate) scan_max_bytes: u64,
+    /// Variables that look like settings and are none.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// What the process was started with.
+#[expect(clippy::disallowed_methods, reason = "configuration is read here, once")]
+pub(crate) fn environment() -> Source {
+    let readable = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Source::new(readable)
+}
+
+impl Config {
+    /// Reads and checks everything.
+    pub(crate) fn load(mut source: Source) -> Result<Self, Faults> {
+        let environment =
+            source.parse("env", Environment::Development, "`development` or `production`");
+        let log_format = match environment {
+            Environment::Development => LogFormat::Pretty,
+            Environment::Production => LogFormat::Json,
+        };
+        let config = Self {
+            environment,
+            log_format: source.parse("log_format", log_format, "`json` or `pretty`"),
+            log_filter: source.find("log"),
+            listen: source.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8420)), "an address and a port, such as 127.0.0.1:8420"),
+            base_url: base_url(&mut source),
+            database_url: postgres(&mut source, "database_url", "the Postgres URL of the role driftpack_app"),
+            database_connections: source.parse("database_connections", 20, "a whole number"),
+            redis_url: Secret::new(source.require("redis_url", "the URL of Redis, such as redis://127.0.0.1:6379")),
+            oidc: oidc(&mut source, environment),
+            api_key_pepper: pepper(&mut source),
+            storage_root: source.require("storage_root", "the folder that holds the packs").into(),
+            pdf: pdf(&mut source, environment),
+            signing_key_file: source.require("signing_key_file", "a PEM file with the Ed25519 key that signs packs (openssl genpkey -algorithm ed25519)").into(),
+            worker_concurrency: source.parse("worker_concurrency", 4, "a whole number"),
+            scan_max_bytes: source.parse("scan_max_bytes", SCAN_MAX_BYTES, "a number of bytes"),
+            unknown: Vec::new(),
+        };
+        // Known to the program, though not to its services: `driftpack migrate` reads it.
+        source.find("migration_database_url");
+        config.check(&mut source);
+        let unknown = source.unknown();
+        source.finish()?;
+        Ok(Self { unknown, ..config })
+    }
+
+    fn check(&self, source: &mut Source) {
+        if self.worker_concurrency == 0 {
+            source.fault("worker_concurrency", "must be 1 or more");
+        }
+        // One connection a slot, one for its lease, and some for requests.
+        if (self.database_connections as usize) < self.worker_concurrency + 2 {
+            source.fault(
+                "database_connections",
+                format!(
+                    "must be at least {} for this worker_concurrency",
+                    self.worker_concurrency + 2
+                ),
+            );
+        }
+        if self.environment == Environment::Production {
+            self.check_production(source);
+        }
+    }
+
+    fn check_production(&self, source: &mut Source) {
+        if !self.signing_key_file.as_os_str().is_empty() && !self.signing_key_file.is_file() {
+            source.fault(
+                "signing_key_file",
+                format!("names {}, which is not there", self.signing_key_file.display()),
+            );
+        }
+        if !self.pdf.enabled {
+            source.fault(
+                "pdf_enabled",
+                "must be `true` in production: a pack without summary.pdf is not what was sold",
+            );
+        }
+        if self.base_url.scheme() != "https" {
+            source.fault("base_url", "must begin with https:// in production");
+        }
+    }
+}
+
+fn base_url(source: &mut Source) -> Url {
+    let fallback = Url::parse("http://127.0.0.1:8420").expect("a constant");
+    if source.find("base_url").is_none() && source.find("env").as_deref() == Some("production") {
+        source.fault("base_url", "is missing: the address under which people reach this service; it is written into every pack");
+    }
+    source.parse("base_url", fallback, "a URL, such as https://driftpack.example.com")
+}
+
+fn postgres(source: &mut Source, name: &'static str, purpose: &str) -> Secret {
+    let text = source.require(name, purpose);
+    if !text.is_empty() && !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        source.fault(name, "must begin with postgres://");
+    }
+    Secret::new(text)
+}
+
+fn oidc(source: &mut Source, environment: Environment) -> Oidc {
+    Oidc {
+        issuer: issuer(source, environment),
+        audience: source.find("oidc_audience").unwrap_or_else(|| "driftpack".to_owned()),
+        email_claim: source.find("oidc_email_claim").unwrap_or_else(|| "email".to_owned()),
+    }
+}
+
+/// A foreign issuer where one is named; else, and in development only, the embedded one.
+fn issuer(source: &mut Source, environment: Environment) -> Issuer {
+    let foreign = source.find("oidc_issuer");
+    let listen: Option<SocketAddr> = source
+        .find_parsed("dev_issuer_listen", "a loopback address and a port, such as 127.0.0.1:8421");
+    let beside_key = source
+        .find("signing_key_file")
+        .map(|file| PathBuf::from(file).with_file_name("dev-issuer.pem"));
+    let key_file = source
+        .find("dev_issuer_key_file")
+        .map(PathBuf::from)
+        .or(beside_key)
+        .unwrap_or_else(|| "dev-issuer.pem".into());
+    if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
+        source.fault("dev_issuer_listen", "must be a loopback address: its tokens are for trials");
+    }
+    if environment == Environment::Production {
+        if listen.is_some() {
+            source.fault(
+                "dev_issuer_listen",
+                "is refused in production: the development issuer knows no passwords",
+            );
+        }
+        if foreign.as_ref().is_some_and(|issuer| !issuer.starts_with("https://")) {
+            source.fault("oidc_issuer", "must begin with https:// in production");
+        }
+        let purpose =
+            "the `iss` of your identity provider, whose /.well-known/openid-configuration is read";
+        return Issuer::Foreign(source.require("oidc_issuer", purpose));
+    }
+    if foreign.is_some() && listen.is_some() {
+        source.fault("dev_issuer_listen", "and DRIFTWISE_OIDC_ISSUER exclude each other: set one");
+    }
+    foreign.map_or(Issuer::Embedded { listen, key_file }, Issuer::Foreign)
+}
+
+fn pepper(source: &mut Source) -> Secret {
+    let text = source.require(
+        "api_key_pepper",
+        "the secret under which API keys are stored (openssl rand -hex 32)",
+    );
+    if !text.is_empty() && text.len() < PEPPER_MIN_BYTES {
+        source.fault(
+            "api_key_pepper",
+            format!("must have {PEPPER_MIN_BYTES} bytes or more (openssl rand -hex 32)"),
+        );
+    }
+    Secret::new(text)
+}
+
+fn pdf(source: &mut Source, environment: Environment) -> Pdf {
+    let chromium: Option<PathBuf> = source.find("chromium").map(PathBuf::from);
+    let pdf = Pdf {
+        enabled: source.parse("pdf_enabled", false, "`true` or `false`"),
+        chromium,
+        sandbox: source.parse("chromium_sandbox", true, "`true` or `false`"),
+    };
+    if let Some(path) = pdf
+        .chromium
+        .as_ref()
+        .filter(|path| pdf.enabled && environment == Environment::Production && !path.is_file())
+    {
+        source.fault("chromium", format!("names {}, which is not there", path.display()));
+    }
+    pdf
+}
+
+/// The role that owns and migrates the database, for `driftpack migrate` alone.
+pub(crate) fn migration_database_url(mut source: Source) -> Result<Secret, Faults> {
+    let url = postgres(
+        &mut source,
+        "migration_database_url",
+        "the Postgres URL of the role that owns the database (driftpack_owner)",
+    );
+    source.finish_one().map(|()| url)
+}

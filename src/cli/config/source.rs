@@ -1,0 +1,151 @@
+//! Where settings come from: `DRIFTWISE_*` variables, then the TOML file, then the default.
+//!
+//! Invariant: a fault is noted, never returned early, so that one message can list them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const PREFIX: &str = "DRIFTWISE_";
+
+/// One thing that is wrong with the configuration: the setting's name, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) name: String,
+    pub(crate) what: String,
+}
+
+/// Everything that is wrong with the configuration, as one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Faults(pub(crate) Vec<Fault>);
+
+impl std::error::Error for Faults {}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(f, "the configuration has {count} fault{}", if count == 1 { ":" } else { "s:" })?;
+        for Fault { name, what } in &self.0 {
+            write!(f, "\n  {name}: {what}")?;
+        }
+        write!(
+            f,
+            "\nSet them in the environment, or in lower case without {PREFIX} in the TOML file that {PREFIX}CONFIG names."
+        )
+    }
+}
+
+/// The raw settings, and the faults met while they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    environment: BTreeMap<String, String>,
+    file: BTreeMap<String, String>,
+    asked: BTreeSet<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl Source {
+    /// Takes the `DRIFTWISE_*` variables of `environment` and the file that `DRIFTWISE_CONFIG` names.
+    pub(crate) fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        let environment: BTreeMap<_, _> = environment
+            .into_iter()
+            .filter_map(|(name, value)| {
+                Some((name.strip_prefix(PREFIX)?.to_ascii_lowercase(), value))
+            })
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let mut source = Self { environment, ..Self::default() };
+        if let Some(path) = source.find("config") {
+            source.read_file(&PathBuf::from(path));
+        }
+        source
+    }
+
+    fn read_file(&mut self, path: &std::path::Path) {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                return self.fault("config", format!("{} cannot be read: {error}", path.display()));
+            }
+        };
+        // The parser's own message quotes the line, which may hold a secret; its position is enough.
+        let Ok(table) = text.parse::<toml::Table>() else {
+            return self.fault("config", format!("{} is not valid TOML", path.display()));
+        };
+        for (name, value) in table {
+            match value {
+                toml::Value::String(text) => drop(self.file.insert(name, text)),
+                toml::Value::Integer(_) | toml::Value::Boolean(_) => {
+                    drop(self.file.insert(name, value.to_string()))
+                }
+                _ => self.fault(
+                    "config",
+                    format!("`{name}` must be a string, a whole number or a boolean"),
+                ),
+            }
+        }
+    }
+
+    /// The setting as text, if somebody gave it.
+    pub(crate) fn find(&mut self, name: &'static str) -> Option<String> {
+        self.asked.insert(name);
+        self.environment.get(name).or_else(|| self.file.get(name)).cloned()
+    }
+
+    /// The setting as text; a fault that says what it is for when nobody gave it.
+    pub(crate) fn require(&mut self, name: &'static str, purpose: &str) -> String {
+        self.find(name).unwrap_or_else(|| {
+            self.fault(name, format!("is missing: {purpose}"));
+            String::new()
+        })
+    }
+
+    /// The setting as `T`, or `default`. `shape` says what a good value looks like.
+    pub(crate) fn parse<T: FromStr>(&mut self, name: &'static str, default: T, shape: &str) -> T {
+        self.find_parsed(name, shape).unwrap_or(default)
+    }
+
+    /// The setting as `T`, if somebody gave it. The bad value itself is not repeated: it may be a secret in the wrong place.
+    pub(crate) fn find_parsed<T: FromStr>(&mut self, name: &'static str, shape: &str) -> Option<T> {
+        let text = self.find(name)?;
+        let value = text.parse().ok();
+        if value.is_none() {
+            self.fault(name, format!("must be {shape}"));
+        }
+        value
+    }
+
+    /// Notes a fault of the setting `name` (lower case, without prefix).
+    pub(crate) fn fault(&mut self, name: &str, what: impl Into<String>) {
+        self.faults.push(Fault {
+            name: format!("{PREFIX}{}", name.to_ascii_uppercase()),
+            what: what.into(),
+        });
+    }
+
+    /// The variables that no setting answers to: probably misspelt.
+    pub(crate) fn unknown(&self) -> Vec<String> {
+        let is_unknown = |name: &&String| !self.asked.contains(name.as_str());
+        self.environment
+            .keys()
+            .filter(is_unknown)
+            .map(|name| format!("{PREFIX}{}", name.to_ascii_uppercase()))
+            .collect()
+    }
+
+    /// Ends the reading of one setting of many; names that it did not ask for are no fault.
+    pub(crate) fn finish_one(self) -> Result<(), Faults> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+    }
+
+    /// Ends the reading: the faults, if there are any. A name in the file that no setting answers to is one.
+    pub(crate) fn finish(mut self) -> Result<(), Faults> {
+        let strange: Vec<_> =
+            self.file.keys().filter(|name| !self.asked.contains(name.as_str())).cloned().collect();
+        for name in strange {
+            self.fault("config", format!("`{name}` in the file is no setting of this program"));
+        }
+        self.finish_one()
+    }
+}

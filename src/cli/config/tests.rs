@@ -1,0 +1,117 @@
+//! What a good and a bad configuration read as.
+
+use std::io::Write as _;
+
+use super::*;
+
+const GOOD: &[(&str, &str)] = &[
+    ("DRIFTWISE_DATABASE_URL", "postgres://driftpack_app:s3cret@db/driftpack"),
+    ("DRIFTWISE_REDIS_URL", "redis://cache:6379"),
+    ("DRIFTWISE_OIDC_ISSUER", "https://login.example.com"),
+    ("DRIFTWISE_API_KEY_PEPPER", "0123456789abcdef0123456789abcdef"),
+    ("DRIFTWISE_STORAGE_ROOT", "/srv/packs"),
+    ("DRIFTWISE_SIGNING_KEY_FILE", "/srv/keys/signing.pem"),
+];
+
+fn load(changes: &[(&str, &str)]) -> Result<Config, Faults> {
+    let mut settings: std::collections::BTreeMap<_, _> = GOOD.iter().copied().collect();
+    settings.extend(changes.iter().copied());
+    Config::load(Source::new(
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())),
+    ))
+}
+
+fn faults(changes: &[(&str, &str)]) -> String {
+    load(changes).expect_err("this configuration is faulty").to_string()
+}
+
+#[test]
+fn one_message_lists_every_fault_with_the_name_to_set() {
+    let message =
+        Config::load(Source::new([("DRIFTWISE_LISTEN".to_owned(), "nowhere".to_owned())]))
+            .expect_err("all is missing")
+            .to_string();
+    for name in [
+        "LISTEN",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "API_KEY_PEPPER",
+        "STORAGE_ROOT",
+        "SIGNING_KEY_FILE",
+    ] {
+        assert!(message.contains(&format!("DRIFTWISE_{name}:")), "{name} is not in {message}");
+    }
+    assert!(message.starts_with("the configuration has 6 faults:"), "{message}");
+}
+
+#[test]
+fn a_good_configuration_has_the_documented_defaults() {
+    let config = load(&[]).expect("it is good");
+    assert_eq!(config.environment, Environment::Development);
+    assert_eq!(config.listen.port(), 8420);
+    assert_eq!(config.scan_max_bytes, 64 * 1024 * 1024);
+    assert!(!config.pdf.enabled && config.pdf.sandbox);
+    assert!(config.unknown.is_empty());
+}
+
+#[test]
+fn a_fault_never_repeats_the_value_and_debug_shows_no_secret() {
+    assert!(!faults(&[("DRIFTWISE_DATABASE_URL", "mysql://u:hunter2@x")]).contains("hunter2"));
+    assert!(!faults(&[("DRIFTWISE_API_KEY_PEPPER", "hunter2")]).contains("hunter2"));
+    let shown = format!("{:?}", load(&[]).expect("it is good"));
+    assert!(!shown.contains("s3cret") && !shown.contains("0123456789abcdef"), "{shown}");
+}
+
+#[test]
+fn production_refuses_the_development_issuer_plain_http_and_missing_pdf() {
+    let message = faults(&[
+        ("DRIFTWISE_ENV", "production"),
+        ("DRIFTWISE_DEV_ISSUER_LISTEN", "127.0.0.1:1"),
+        ("DRIFTWISE_OIDC_ISSUER", "http://127.0.0.1:1"),
+    ]);
+    for name in ["BASE_URL", "DEV_ISSUER_LISTEN", "OIDC_ISSUER", "PDF_ENABLED", "SIGNING_KEY_FILE"]
+    {
+        assert!(message.contains(&format!("DRIFTWISE_{name}:")), "{name} is not in {message}");
+    }
+}
+
+#[test]
+fn development_without_an_identity_provider_brings_its_own_with_the_key_beside_the_other() {
+    let own = load(&[("DRIFTWISE_OIDC_ISSUER", "")]).expect("it is good").oidc.issuer;
+    assert!(
+        matches!(own, Issuer::Embedded { listen: None, key_file } if key_file == std::path::Path::new("/srv/keys/dev-issuer.pem"))
+    );
+    let message = faults(&[("DRIFTWISE_DEV_ISSUER_LISTEN", "127.0.0.1:1")]);
+    assert!(message.contains("exclude each other"), "{message}");
+}
+
+#[test]
+fn the_development_issuer_listens_on_loopback_only() {
+    assert!(
+        faults(&[("DRIFTWISE_DEV_ISSUER_LISTEN", "0.0.0.0:8421")])
+            .contains("DRIFTWISE_DEV_ISSUER_LISTEN: must be a loopback address")
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_strange_names_in_the_file_are_faults() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"oidc_audience = \"file\"\nworker_concurrency = 7\n").unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let config = load(&[("DRIFTWISE_CONFIG", &path), ("DRIFTWISE_OIDC_AUDIENCE", "variable")])
+        .expect("it is good");
+    assert_eq!((config.oidc.audience.as_str(), config.worker_concurrency), ("variable", 7));
+
+    file.write_all(b"databse_url = \"postgres://u:hunter2@x\"\n").unwrap();
+    let message = faults(&[("DRIFTWISE_CONFIG", &path)]);
+    assert!(
+        message.contains("`databse_url` in the file is no setting") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_misspelt_variable_is_reported_and_does_not_stop_the_boot() {
+    let config = load(&[("DRIFTWISE_REDIS_ULR", "redis://x")]).expect("it is good");
+    assert_eq!(config.unknown, ["DRIFTWISE_REDIS_ULR"]);
+}

@@ -1,0 +1,56 @@
+//! Who changes something, from which request, and when: what every audited change is told.
+
+use evidence::action::{Action, Actor, Outcome};
+use evidence::chain::Draft;
+use evidence::ids;
+use evidence::time::Time;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// The cause of a change. Its time dates rows; the chain takes its own time under its lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub actor: Actor,
+    /// Request id or workflow run id.
+    pub origin: String,
+    pub now: Time,
+}
+
+impl Cause {
+    pub fn new(actor: Actor, origin: impl Into<String>, now: Time) -> Self {
+        Self { actor, origin: origin.into(), now }
+    }
+
+    /// A fresh id for a row that this cause makes.
+    pub(crate) fn id(&self) -> Uuid {
+        ids::v7(self.now, rand::random())
+    }
+
+    /// The audit entry of a change that succeeded.
+    pub(crate) fn draft<const N: usize>(
+        &self,
+        action: Action,
+        detail: [(&str, Value); N],
+    ) -> Draft {
+        self.outcome(action, Outcome::Success, detail)
+    }
+
+    /// The audit entry of something that ended in `outcome`.
+    pub(crate) fn outcome<const N: usize>(
+        &self,
+        action: Action,
+        outcome: Outcome,
+        detail: [(&str, Value); N],
+    ) -> Draft {
+        let detail: Map<String, Value> =
+            detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Draft {
+            id: self.id(),
+            actor: self.actor.clone(),
+            action,
+            detail,
+            origin: self.origin.clone(),
+            outcome,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The audit log: appending to it, verifying it, reading it.
+//!
+//! Invariants
+//! - An entry is appended in the transaction of the change it records, under a lock on the chain's
+//!   head row that is held until that transaction ends: append last.
+//! - The time of an entry is taken under that lock, so time never goes back along a chain.
+//! - Nothing is ever changed or removed.
+//!
+//! What an entry says and how it is hashed is `evidence::chain`'s work.
+
+mod read;
+mod verify;
+
+use evidence::action::{Action, Outcome};
+use evidence::chain::{ChainId, Draft, Hash, Sealed, seal};
+use evidence::ids::{self, OrgId};
+use evidence::time::Time;
+use serde_json::Map;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+pub use read::{Entry, Filter, attested, canonical_texts, find, list};
+pub use verify::{At, Options, Verified, verify};
+
+use crate::column::MaybeDigest;
+use crate::{Error, Result, scope};
+
+/// The newest entry of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// 0 before the first entry.
+    pub seq: i64,
+    pub hash: Option<Hash>,
+    pub created_at: Time,
+}
+
+/// Adds an entry. On an organisation's chain the transaction must work for that organisation.
+pub async fn append(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
+    match chain {
+        ChainId::Org(_) => append_here(conn, chain, draft).await,
+        ChainId::Platform => {
+            let before = scope::current(conn).await?;
+            scope::scope_platform(conn).await?;
+            let sealed = append_to_platform(conn, draft).await?;
+            scope::restore(conn, before).await?;
+            Ok(sealed)
+        }
+    }
+}
+
+/// The head of a chain, as it is now; `None` when the chain is not there.
+pub async fn head(conn: &mut PgConnection, chain: ChainId) -> Result<Option<Head>> {
+    Ok(sqlx::query_as!(
+        Head,
+        r#"select seq, hash as "hash!: MaybeDigest", created_at
+             from audit_chain_heads
+            where chain = $1"#,
+        chain.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Makes the chain of an organisation, without entries.
+pub(crate) async fn create(conn: &mut PgConnection, org: OrgId) -> Result<()> {
+    make_head(conn, org.0).await
+}
+
+async fn append_to_platform(conn: &mut PgConnection, draft: Draft) -> Result<Sealed> {
+    make_head(conn, Uuid::nil()).await?;
+    let head = lock(conn, ChainId::Platform).await?;
+    if head.seq == 0 {
+        let genesis = Draft {
+            id: ids::v7(head.created_at, rand::random()),
+            actor: draft.actor.clone(),
+            action: Action::PlatformCreated,
+            detail: Map::new(),
+            origin: draft.origin.clone(),
+            outcome: Outcome::Success,
+        };
+        append_here(conn, ChainId::Platform, genesis).await?;
+    }
+    append_here(conn, ChainId::Platform, draft).await
+}
+
+async fn make_head(conn: &mut PgConnection, chain: Uuid) -> Result<()> {
+    sqlx::query!(
+        "insert into audit_chain_heads (chain, seq, hash, created_at)
+         values ($1, 0, null, 'epoch')
+         on conflict do nothing",
+        chain,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn append_here(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
+    let head = lock(conn, chain).await?;
+    let sealed = seal(draft, chain, head.seq + 1, head.created_at, head.hash)?;
+    sqlx::query_file!(
+        "sql/append.sql",
+        chain.as_uuid(),
+        sealed.seq,
+        sealed.id,
+        sealed.action.as_str(),
+        sealed.actor.kind.as_str(),
+        sealed.actor.id,
+        sealed.created_at,
+        sealed.detail,
+        sealed.origin,
+        sealed.outcome.as_str(),
+        sealed.prev_hash.as_ref().map(<[u8; 32]>::as_slice),
+        sealed.hash.as_slice(),
+        sealed.canonical,
+    )
+    .execute(conn)
+    .await?;
+    Ok(sealed)
+}
+
+/// Locks the head until the transaction ends; `created_at` is the time for the next entry.
+///
+/// The time is read outside the part that waits for the lock, so it is taken when the lock is held.
+async fn lock(conn: &mut PgConnection, chain: ChainId) -> Result<Head> {
+    sqlx::query_as!(
+        Head,
+        r#"
+        with head as materialized (
+          select seq, hash, created_at from audit_chain_heads where chain = $1 for update
+        )
+        select seq as "seq!", hash as "hash!: MaybeDigest",
+               greatest(clock_timestamp(), created_at) as "created_at!"
+          from head
+        "#,
+        chain.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    .ok_or(Error::NoChain(chain))
+}

@@ -1,0 +1,104 @@
+//! Re-reading a stored chain from its first entry, in constant memory.
+
+use evidence::chain::{ChainId, Hash, Row, Start, Verdict, Verifier};
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgConnection;
+
+use super::Head;
+use crate::Result;
+
+/// What to verify besides the chain itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Give the hash of this entry, whatever the head is.
+    pub at_seq: Option<i64>,
+    /// The chain must reach at least this far, else it is truncated.
+    pub expected_min_seq: Option<i64>,
+    /// Start after this entry, whose hash is known from elsewhere.
+    pub from: Option<(i64, Hash)>,
+    /// Further entries whose hashes are wanted: [`Verdict::watched`].
+    pub watch: Vec<i64>,
+}
+
+/// The entry that `at_seq` asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    pub seq: i64,
+    pub hash: Hash,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    pub verdict: Verdict,
+    /// Absent when no entry was asked for, or it is not on the intact part of the chain.
+    pub at: Option<At>,
+}
+
+/// Re-hashes every entry, compares its columns with its text, and the last one with the head.
+///
+/// Two statements: run it in a REPEATABLE READ transaction, or an entry that is appended in between
+/// is not read (which is no fault: the head is read first and only entries up to it are checked).
+pub async fn verify(
+    conn: &mut PgConnection,
+    chain: ChainId,
+    options: &Options,
+) -> Result<Verified> {
+    let head = super::head(conn, chain).await?;
+    let start = options.from.map_or(Start::Genesis, |(seq, hash)| Start::From { seq, hash });
+    let mut verifier = Verifier::new(chain, start);
+    for seq in options.watch.iter().copied().chain(options.at_seq) {
+        verifier = verifier.watch(seq);
+    }
+    let after = options.from.map_or(0, |(seq, _)| seq);
+    feed(conn, chain, after, &mut verifier).await?;
+    let verdict = verifier.finish(Some(stated(head)), options.expected_min_seq);
+    let at = options
+        .at_seq
+        .and_then(|seq| verdict.watched.get(&seq).map(|hash| At { seq, hash: *hash }));
+    Ok(Verified { verdict, at })
+}
+
+async fn feed(
+    conn: &mut PgConnection,
+    chain: ChainId,
+    after: i64,
+    verifier: &mut Verifier,
+) -> Result<()> {
+    let mut rows = sqlx::query!(
+        "
+        select chain, seq, id, action, actor_type, actor_id, created_at, detail, origin, outcome,
+               prev_hash, hash, canonical
+          from admin_audit_log
+         where chain = $1 and seq > $2
+         order by seq
+        ",
+        chain.as_uuid(),
+        after,
+    )
+    .fetch(conn);
+    while let Some(row) = rows.try_next().await? {
+        verifier.feed(Row {
+            canonical: &row.canonical,
+            hash: &row.hash,
+            prev_hash: row.prev_hash.as_deref(),
+            chain: row.chain,
+            seq: row.seq,
+            id: row.id,
+            action: &row.action,
+            actor_type: &row.actor_type,
+            actor_id: &row.actor_id,
+            created_at: row.created_at,
+            detail: &row.detail,
+            origin: &row.origin,
+            outcome: &row.outcome,
+        });
+    }
+    Ok(())
+}
+
+/// What the head row says. A chain without a head row has lost it, unless it has no entry either;
+/// position 0 says both.
+fn stated(head: Option<Head>) -> (i64, Hash) {
+    head.map_or((0, [0; 32]), |head| (head.seq, head.hash.unwrap_or([0; 32])))
+}

@@ -1,0 +1,81 @@
+//! For whom a transaction works: the setting that row security compares every row with.
+//!
+//! Invariants
+//! - The setting is local to the transaction: a connection that goes back to its pool works for
+//!   nobody.
+//! - Without it a query sees no customer row at all, and can write none.
+
+use std::ops::{Deref, DerefMut};
+
+use evidence::ids::OrgId;
+use sqlx::postgres::PgConnection;
+use sqlx::{PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::Result;
+
+/// A transaction that sees and changes the rows of one organisation only. Dropped: rolled back.
+pub struct OrgTx {
+    tx: Transaction<'static, Postgres>,
+    org: OrgId,
+}
+
+impl OrgTx {
+    pub async fn begin(pool: &PgPool, org: OrgId) -> Result<Self> {
+        let mut tx = pool.begin().await?;
+        scope(&mut tx, org).await?;
+        Ok(Self { tx, org })
+    }
+
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.tx.rollback().await?)
+    }
+}
+
+impl Deref for OrgTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for OrgTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// From here to its end the transaction works for `org`. Outside a transaction it has no effect.
+pub async fn scope(conn: &mut PgConnection, org: OrgId) -> Result<()> {
+    set(conn, org.0).await
+}
+
+/// From here to its end the transaction works for the platform: its audit chain, and no customer row.
+pub async fn scope_platform(conn: &mut PgConnection) -> Result<()> {
+    set(conn, Uuid::nil()).await
+}
+
+/// For whom the transaction works; `None`: for nobody.
+pub(crate) async fn current(conn: &mut PgConnection) -> Result<Option<Uuid>> {
+    Ok(sqlx::query_scalar!("select driftpack_org()").fetch_one(conn).await?)
+}
+
+/// Works for `id`, or for nobody.
+pub(crate) async fn restore(conn: &mut PgConnection, id: Option<Uuid>) -> Result<()> {
+    let id = id.map(|id| id.to_string()).unwrap_or_default();
+    sqlx::query!("select set_config('driftpack.org_id', $1, true)", id).fetch_one(conn).await?;
+    Ok(())
+}
+
+async fn set(conn: &mut PgConnection, id: Uuid) -> Result<()> {
+    restore(conn, Some(id)).await
+}

@@ -1,0 +1,27 @@
+//! Which part of the audit log belongs to a period. The texts themselves: `chain::canonical_texts`.
+
+use evidence::chain::ChainId;
+use evidence::pack::AuditRange;
+use evidence::time::Period;
+use sqlx::postgres::PgConnection;
+
+use crate::Result;
+use crate::column::Count;
+
+pub(super) const SQL: &str = include_str!("../sql/section/audit_log.sql");
+
+pub async fn audit_range(
+    conn: &mut PgConnection,
+    chain: ChainId,
+    period: Period,
+) -> Result<AuditRange> {
+    Ok(sqlx::query_file_as!(
+        AuditRange,
+        "sql/section/audit_log.sql",
+        chain.as_uuid(),
+        period.start,
+        period.end,
+    )
+    .fetch_one(conn)
+    .await?)
+}

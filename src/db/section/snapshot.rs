@@ -1,0 +1,79 @@
+//! One moment of the database, for one organisation.
+
+use std::ops::{Deref, DerefMut};
+
+use evidence::ids::OrgId;
+use evidence::time::Time;
+use sqlx::postgres::PgConnection;
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::{Result, scope};
+
+/// A transaction that sees one moment and can change nothing.
+pub struct Snapshot {
+    tx: Transaction<'static, Postgres>,
+    moment: Moment,
+}
+
+/// Which moment it was: what the pack's provenance says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// `pg_current_snapshot()`.
+    pub snapshot_id: String,
+    pub taken_at: Time,
+    /// Position in the write-ahead log.
+    pub wal_lsn: String,
+    /// The newest migration.
+    pub schema_version: i64,
+    /// As the server says it.
+    pub server_version: String,
+}
+
+impl Snapshot {
+    pub async fn begin(pool: &PgPool, org: OrgId) -> Result<Self> {
+        let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
+        let moment = prepare(&mut tx, org).await?;
+        Ok(Self { tx, moment })
+    }
+
+    pub fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
+    /// Ends the transaction. (Dropping it does too.)
+    pub async fn close(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Snapshot {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+async fn prepare(conn: &mut PgConnection, org: OrgId) -> Result<Moment> {
+    scope(conn, org).await?;
+    // Long scans and big joins. Compiling them costs more than it saves; hash tables of a million
+    // findings should not go to disk at once; parallel workers would each build the same ones, for
+    // three times the work and no time gained.
+    sqlx::query!(
+        "
+        select set_config('jit', 'off', true) as jit,
+               set_config('work_mem', '64MB', true) as work_mem,
+               set_config('max_parallel_workers_per_gather', '0', true) as workers,
+               set_config('TimeZone', 'UTC', true) as time_zone
+        "
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    Ok(sqlx::query_file_as!(Moment, "sql/moment.sql").fetch_one(conn).await?)
+}

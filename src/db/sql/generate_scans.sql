@@ -1,0 +1,53 @@
+-- The scans that saw the generated findings: $6 complete ones for each source of $2, and now and then
+-- a partial or a failed one in between. $3: seed, $4: start, $5: microseconds between scans,
+-- $7: first number, $8: now.
+with delta as (
+  select f.state_source_id, f.drift_type, e.occurred_at,
+         sum(case e.kind when 'resolved' then -1 else 1 end) as change
+    from findings f
+    join finding_events e on e.org_id = $1 and e.finding_id = f.id
+   where f.org_id = $1
+     and f.state_source_id = any($2)
+     and e.kind in ('detected', 'reopened', 'resolved')
+   group by f.state_source_id, f.drift_type, e.occurred_at
+),
+calendar as (
+  select source, step, $4::timestamptz + $5::bigint * interval '1 microsecond' * step as observed_at
+    from unnest($2::uuid[]) as source, generate_series(1, $6::bigint) as step
+),
+seen as (
+  select calendar.source, calendar.step, calendar.observed_at,
+         coalesce(sum(delta.change) filter (where delta.drift_type = 'changed'), 0) as drifted,
+         coalesce(sum(delta.change) filter (where delta.drift_type = 'missing'), 0) as missing,
+         coalesce(sum(delta.change) filter (where delta.drift_type = 'extra'), 0) as extra
+    from calendar
+    left join delta
+      on delta.state_source_id = calendar.source and delta.occurred_at <= calendar.observed_at
+   group by calendar.source, calendar.step, calendar.observed_at
+),
+scan as (
+  select source, step, 'done' as status, observed_at, drifted, missing, extra from seen
+  union all
+  select source, step, case when step % 50 = 0 then 'failed' else 'partial' end,
+         observed_at - $5::bigint / 4 * interval '1 microsecond', 0, 0, 0
+    from seen
+   where step % 20 = 0 or step % 50 = 0
+)
+insert into scans (
+  org_id, id, state_source_id, status, format, tool, tool_version, observed_at, ingested_at, late,
+  drift_reported, resources_total, resources_managed, drifted, missing, extra, noise_suppressed,
+  ignored, triggered_by, ci, error, warnings, content_sha256, size_bytes)
+select $1,
+       (lpad(to_hex(floor(extract(epoch from observed_at) * 1000)::bigint), 12, '0') || '7'
+         || substr(digest, 1, 3) || '8' || substr(digest, 4, 15))::uuid,
+       source, status, 'plan_json', 'terraform', '1.9.0', observed_at, $8, false,
+       true,
+       case when status = 'done' then 2 * (drifted + missing + extra) + 100 end,
+       case when status = 'done' then 2 * (drifted + missing) + extra + 100 end,
+       drifted, missing, extra, 0,
+       0, 'system:generator', '{}',
+       case status when 'partial' then 'generated: not everything could be read'
+                   when 'failed' then 'generated: nothing could be read' end,
+       '[]', sha256(convert_to(digest, 'UTF8')), 1000
+  from scan,
+       lateral md5(source::text || status || step::text || ($3::bigint)::text || ($7::bigint)::text) as digest

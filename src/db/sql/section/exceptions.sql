@@ -1,0 +1,75 @@
+-- What was suppressed, accepted or left out in the period.
+with observed as (
+  select c.id, c.state_source_id, c.status, c.late, c.observed_at, c.triggered_by, c.error
+    from scans c
+   where c.org_id = $1 and c.observed_at >= $2 and c.observed_at < $3
+),
+suppressed as (
+  select n.kind, n.rule, sum(n.resources)::bigint as resources, sum(n.attributes)::bigint as attributes
+    from observed c
+    join scan_noise n on n.org_id = $1 and n.scan_id = c.id
+   group by n.kind, n.rule
+),
+rule_at_end as (
+  select distinct on (rule_id)
+         rule_id::text as rule, name, enabled, deleted, reason, valid_from, valid_until,
+         changed_by_kind || ':' || changed_by_id as who
+    from custom_rule_versions
+   where org_id = $1 and valid_from < $3
+   order by rule_id, version desc
+),
+closed as (
+  select distinct on (finding_id, resolved_at)
+         finding_id, status, address, resolved_at, resolved_by, resolution_reason
+    from finding_events
+   where org_id = $1
+     and status in ('accepted', 'false_positive')
+     and occurred_at < $3
+     and (until is null or until > $2)
+   order by finding_id, resolved_at, seq desc
+),
+exception as (
+  select 'noise_rule' as kind, rule as reference, rule as subject, resources as count, attributes,
+         null as who, null::timestamptz as "when",
+         'differences that are none: set aside by a built-in rule' as why
+    from suppressed
+   where kind = 'noise'
+  union all
+  select 'ignored_by_custom_rule', s.rule, coalesce(r.name, ''), s.resources, null,
+         r.who, r.valid_from, r.reason
+    from suppressed s
+    left join rule_at_end r on r.rule = s.rule
+   where s.kind = 'ignored'
+  union all
+  select case c.status when 'accepted' then 'accepted_risk' else 'false_positive' end,
+         f.number::text, c.address, 1, null,
+         'user:' || c.resolved_by, c.resolved_at, c.resolution_reason
+    from closed c
+    join findings f on f.org_id = $1 and f.id = c.finding_id
+  union all
+  select 'disabled_rule', rule, name, 1, null, who, valid_from, reason
+    from rule_at_end
+   where not enabled and not deleted
+  union all
+  select 'late_scan', o.id::text, s.name, 1, null, o.triggered_by, o.observed_at,
+         'observed before a scan that was already there: counted, but moved no finding'
+    from observed o
+    join state_sources s on s.org_id = $1 and s.id = o.state_source_id
+   where o.late
+  union all
+  select 'incomplete_scan', o.id::text, s.name, 1, null, o.triggered_by, o.observed_at,
+         o.status || coalesce(': ' || o.error, '')
+    from observed o
+    join state_sources s on s.org_id = $1 and s.id = o.state_source_id
+   where o.status <> 'done'
+)
+select kind as "kind!",
+       reference as "reference!",
+       subject as "subject!",
+       count as "count!: Count",
+       attributes,
+       who,
+       "when",
+       why
+  from exception
+ order by kind, "when" nulls first, reference

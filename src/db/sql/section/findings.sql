@@ -1,0 +1,79 @@
+-- Findings that were open at some moment of the period, as they were at its end, by number.
+-- Events are intervals [occurred_at, until): "at the end" is the one that reaches up to it.
+with story as (
+  select finding_id,
+         bool_or(status = 'open' and occurred_at < $2) as open_at_start,
+         bool_or(status = 'open' and (until is null or until >= $3)) as open_at_end,
+         count(*) filter (where kind = 'detected' and occurred_at >= $2) as opened,
+         count(*) filter (where kind = 'reopened' and occurred_at >= $2) as reopened,
+         count(*) filter (where kind = 'resolved' and occurred_at >= $2) as resolved,
+         count(*) filter (where kind = 'accepted' and occurred_at >= $2) as accepted,
+         count(*) filter (where kind = 'false_positive' and occurred_at >= $2) as false_positive
+    from finding_events
+   where org_id = $1
+     and occurred_at < $3
+     and (until is null or until >= $2)
+   group by finding_id
+  having bool_or(status = 'open')
+),
+source as (
+  select state_source_id, name
+    from state_source_versions
+   where org_id = $1
+     and valid_from < $3
+     and (valid_until is null or valid_until >= $3)
+     and (valid_until is null or valid_until > valid_from)
+),
+clean_scan as (
+  select state_source_id, max(observed_at) as observed_at
+    from scans
+   where org_id = $1 and status = 'done' and not late and observed_at < $3
+   group by state_source_id
+)
+select f.number,
+       f.id,
+       f.state_source_id,
+       coalesce(source.name, s.name) as "state_source!",
+       e.address,
+       f.resource_type,
+       f.drift_type as "drift_type: Word<DriftType>",
+       f.risk_level as "risk_level: Word<RiskLevel>",
+       case when f.last_seen_at < $3 then f.risk_level_now
+            else e.risk_level_now
+       end as "risk_level_now!: Word<RiskLevel>",
+       e.changed_attributes,
+       f.detected_at,
+       e.last_clean_scan_at,
+       -- What was seen after the period is not known in it. Up to its end, a complete scan of an
+       -- open finding's source has seen the finding, or it would have been resolved.
+       case when f.last_seen_at < $3 then f.last_seen_at
+            when e.status = 'open' then greatest(e.last_seen_at, clean_scan.observed_at)
+            else e.last_seen_at
+       end as "last_seen_at!",
+       e.reopen_count,
+       e.status as "status: Word<Status>",
+       e.resolution as "resolution!: MaybeWord<Resolution>",
+       e.resolved_at,
+       e.resolved_by,
+       e.resolution_reason,
+       case when e.status = 'resolved'
+            then (extract(epoch from e.resolved_at - e.open_since) / 3600)::float8
+       end as time_to_resolve_hours,
+       story.open_at_start as "open_at_start!",
+       story.open_at_end as "open_at_end!",
+       story.opened as "opened!: Count",
+       story.reopened as "reopened!: Count",
+       story.resolved as "resolved!: Count",
+       story.accepted as "accepted!: Count",
+       story.false_positive as "false_positive!: Count"
+  from story
+  join finding_events e
+    on e.org_id = $1
+   and e.finding_id = story.finding_id
+   and e.occurred_at < $3
+   and (e.until is null or e.until >= $3)
+  join findings f on f.org_id = $1 and f.id = story.finding_id
+  join state_sources s on s.org_id = $1 and s.id = f.state_source_id
+  left join source on source.state_source_id = f.state_source_id
+  left join clean_scan on clean_scan.state_source_id = f.state_source_id
+ order by f.number

@@ -1,0 +1,170 @@
+//! The life of an export.
+
+use chrono::Duration;
+use db::exports::{self, Built, Entries, Entry, Export, Request, Status};
+use db::{Error, chain};
+use evidence::chain::ChainId;
+use evidence::ids::{ExportId, v7};
+use evidence::org::Role;
+use sqlx::PgPool;
+
+use crate::support::{World, at, cause, period};
+
+async fn requested(world: &World) -> Export {
+    let mut tx = world.tx().await;
+    let request = Request {
+        id: ExportId(v7(at(100), rand::random())),
+        period: period(0, 50),
+        requested_by: world.user,
+        role: Role::Owner,
+        workflow_run_id: v7(at(100), rand::random()),
+    };
+    let person = world.person(100);
+    let export = exports::request(&mut tx, world.org, &request, &person).await.unwrap();
+    tx.commit().await.unwrap();
+    export
+}
+
+fn built(byte: u8) -> Built {
+    Built {
+        file_name: "compliance-pack-acme.zip".to_owned(),
+        size_bytes: 12,
+        sha256: [byte; 32],
+        manifest_sha256: [2; 32],
+        pdf_included: false,
+        entries: Entries(vec![Entry {
+            name: "findings.csv".to_owned(),
+            rows: Some(0),
+            bytes: 10,
+            sha256: "00".repeat(32),
+        }]),
+        object_key: "artifacts/x".to_owned(),
+        attested_seq: 3,
+        attested_hash: [3; 32],
+    }
+}
+
+async fn actions(world: &World) -> Vec<String> {
+    let mut tx = world.tx().await;
+    let filter = chain::Filter { after_seq: 2, limit: 100, ..chain::Filter::default() };
+    let entries = chain::list(&mut tx, ChainId::Org(world.org), &filter).await.unwrap();
+    entries.into_iter().map(|entry| entry.action).collect()
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_step_that_runs_twice_is_recorded_once(pool: PgPool) {
+    let world = World::new(pool).await;
+    let id = requested(&world).await.id;
+    let mut tx = world.tx().await;
+    for hours in [101, 102] {
+        let export = exports::begin(&mut tx, world.org, id, &cause(hours)).await.unwrap();
+        assert_eq!((export.status, export.started_at), (Status::Running, Some(at(101))));
+    }
+    for hours in [103, 104] {
+        let done = exports::complete(&mut tx, world.org, id, &built(1), &cause(hours)).await;
+        let export = done.unwrap();
+        assert_eq!((export.status, export.finished_at), (Status::Done, Some(at(103))));
+        assert_eq!(export.entries, Some(built(1).entries));
+        assert_eq!((export.size_bytes, export.sha256), (Some(12), Some([1; 32])));
+    }
+    let other = exports::complete(&mut tx, world.org, id, &built(9), &cause(105)).await;
+    assert!(matches!(other, Err(Error::ExportStep { .. })));
+    let failed = exports::fail(&mut tx, world.org, id, ("late", "too late"), &cause(106)).await;
+    assert_eq!(failed.unwrap().status, Status::Done);
+    assert!(exports::expire(&mut tx, world.org, id, &cause(107)).await.unwrap());
+    assert!(!exports::expire(&mut tx, world.org, id, &cause(108)).await.unwrap());
+    let deleted = exports::delete(&mut tx, world.org, id, &cause(109)).await;
+    assert!(matches!(deleted, Err(Error::ExportStep { .. })));
+    tx.commit().await.unwrap();
+    assert_eq!(
+        actions(&world).await,
+        ["audit_export.requested", "audit_export.completed", "audit_export.expired"]
+    );
+    let mut tx = world.tx().await;
+    let attested = chain::attested(&mut tx, world.org).await.unwrap();
+    assert_eq!(attested.len(), 1);
+    assert_eq!((attested[0].export, attested[0].seq), (id, 3));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_failed_build_can_be_taken_up_again(pool: PgPool) {
+    let world = World::new(pool).await;
+    let id = requested(&world).await.id;
+    let mut tx = world.tx().await;
+    exports::begin(&mut tx, world.org, id, &cause(101)).await.unwrap();
+    for _ in 0..2 {
+        let failed = exports::fail(&mut tx, world.org, id, ("storage", "full"), &cause(102)).await;
+        assert_eq!(failed.unwrap().error_code.as_deref(), Some("storage"));
+    }
+    let again = exports::begin(&mut tx, world.org, id, &cause(103)).await.unwrap();
+    assert_eq!((again.status, again.error_code, again.finished_at), (Status::Running, None, None));
+    assert!(exports::delete(&mut tx, world.org, id, &cause(104)).await.unwrap());
+    let over = exports::complete(&mut tx, world.org, id, &built(1), &cause(105)).await;
+    assert!(matches!(over, Err(Error::ExportStep { from: Status::Deleted, .. })));
+    exports::downloaded(&mut tx, world.org, id, 12, &cause(106)).await.unwrap();
+    tx.commit().await.unwrap();
+    let told = actions(&world).await;
+    let kinds: Vec<_> =
+        told.iter().map(|action| action.trim_start_matches("audit_export.")).collect();
+    assert_eq!(kinds, ["requested", "failed", "deleted", "downloaded"]);
+    assert_eq!(world.verify().await.verdict.status, evidence::chain::Status::Ok);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_request_that_is_not_committed_leaves_no_trace(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.tx().await;
+    let request = Request {
+        id: ExportId(v7(at(1), rand::random())),
+        period: period(0, 1),
+        requested_by: world.user,
+        role: Role::Admin,
+        workflow_run_id: v7(at(1), rand::random()),
+    };
+    exports::request(&mut tx, world.org, &request, &world.person(1)).await.unwrap();
+    drop(tx);
+    let mut tx = world.tx().await;
+    assert_eq!(exports::find(&mut tx, world.org, request.id).await.unwrap(), None);
+    assert_eq!(actions(&world).await, Vec::<String>::new());
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn exports_are_listed_newest_first_and_due_after_ninety_days(pool: PgPool) {
+    let world = World::new(pool).await;
+    let first = requested(&world).await;
+    let second = requested(&world).await;
+    assert_eq!(first.expires_at, at(100) + Duration::days(90));
+    let mut tx = world.tx().await;
+    exports::begin(&mut tx, world.org, first.id, &cause(101)).await.unwrap();
+    exports::complete(&mut tx, world.org, first.id, &built(1), &cause(101)).await.unwrap();
+    let page = exports::list(&mut tx, world.org, None, 1, 0).await.unwrap();
+    assert_eq!((page.total, page.exports.len()), (2, 1));
+    let newest = first.id.max(second.id);
+    assert_eq!(page.exports[0].id, newest);
+    let page = exports::list(&mut tx, world.org, Some(Status::Pending), 9, 0).await.unwrap();
+    assert_eq!((page.total, page.exports[0].id), (1, second.id));
+    let almost = first.expires_at - Duration::microseconds(1);
+    assert_eq!(exports::due(&mut tx, world.org, almost, 9).await.unwrap(), []);
+    let due = exports::due(&mut tx, world.org, first.expires_at, 9).await.unwrap();
+    assert_eq!((due.len(), due[0].id), (1, first.id));
+    assert_eq!(due[0].object_key, "artifacts/x");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_steps_of_an_export_are_the_same_in_the_database(pool: PgPool) {
+    for from in Status::ALL {
+        for to in Status::ALL {
+            let legal: bool = sqlx::query_scalar("select driftpack_export_may_become($1, $2)")
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            assert_eq!(legal, from == to || from.may_become(*to), "{from} to {to}");
+        }
+    }
+    let world = World::new(pool).await;
+    requested(&world).await;
+    let illegal = sqlx::query("update audit_exports set status = 'expired'").execute(&world.owner);
+    assert!(illegal.await.unwrap_err().to_string().contains("cannot become"));
+}

@@ -1,0 +1,15 @@
+//! The package from outside: each test has a database of its own and works as the server's role.
+
+#![expect(clippy::unwrap_used, reason = "what a test stands on may fail loudly")]
+
+mod chain;
+mod exports;
+mod findings;
+mod generate;
+mod orgs;
+mod scans;
+mod schema;
+mod section;
+mod settings;
+mod support;
+mod tenancy;

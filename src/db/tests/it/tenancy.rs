@@ -1,0 +1,168 @@
+//! Row security: a forgotten `where org_id` leaks nothing.
+
+use db::{OrgTx, api_keys, members};
+use evidence::action::Actor;
+use evidence::org::{Role, Scope};
+use sqlx::PgPool;
+
+use crate::support::{World, at, cause, ingest, showing};
+
+/// Every table with an organisation's rows, by the column that says whose they are.
+async fn tables(owner: &PgPool) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "select table_name::text, column_name::text
+           from information_schema.columns
+           join pg_class on oid = table_name::regclass and relkind = 'r'
+          where table_schema = 'public' and column_name in ('org_id', 'chain')
+          order by 1",
+    )
+    .fetch_all(owner)
+    .await
+    .unwrap()
+}
+
+/// Two organisations with something in most tables.
+async fn two(owner: PgPool) -> (World, World) {
+    let one = World::new(owner.clone()).await;
+    let (org, user, source) = World::org(&one.app, "other").await;
+    let two = World { owner, app: one.app.clone(), org, user, source };
+    for world in [&one, &two] {
+        world.scan(1, showing(&["a"])).await;
+        let mut tx = world.tx().await;
+        members::set_role(&mut tx, world.org, world.user, Role::Owner, &cause(1)).await.unwrap();
+        let draft = api_keys::Draft {
+            name: "ci",
+            key_hmac: world.org.0.as_bytes().repeat(2).try_into().unwrap(),
+            scopes: &[Scope::Read],
+            created_by: world.user,
+        };
+        api_keys::create(&mut tx, world.org, draft, &cause(1)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    (one, two)
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn every_table_with_an_organisations_rows_forces_row_security(pool: PgPool) {
+    let tables = tables(&pool).await;
+    assert!(tables.len() >= 15, "{tables:?}");
+    for (table, column) in tables {
+        let (secured, forced, key): (bool, bool, String) = sqlx::query_as(
+            "select relrowsecurity, relforcerowsecurity, attname::text
+               from pg_class
+               join pg_index on indrelid = pg_class.oid and indisprimary
+               join pg_attribute a on a.attrelid = pg_class.oid and a.attnum = indkey[0]
+              where pg_class.oid = $1::text::regclass",
+        )
+        .bind(&table)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert!(secured && forced, "{table}");
+        assert_eq!(key, column, "{table}");
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_forgotten_where_org_id_leaks_nothing(pool: PgPool) {
+    let (one, two) = two(pool).await;
+    let mut filled = 0;
+    for (table, column) in tables(&one.owner).await {
+        let count = |org: Option<evidence::ids::OrgId>| {
+            let sql =
+                format!("select count(*), count(*) filter (where {column} <> $1) from {table}");
+            let (app, nobody) = (one.app.clone(), one.org);
+            async move {
+                let mut tx = app.begin().await.unwrap();
+                if let Some(org) = org {
+                    db::scope(&mut tx, org).await.unwrap();
+                }
+                sqlx::query_as::<_, (i64, i64)>(sqlx::AssertSqlSafe(sql))
+                    .bind(org.unwrap_or(nobody).0)
+                    .fetch_one(&mut *tx)
+                    .await
+                    .unwrap()
+            }
+        };
+        assert_eq!(count(None).await, (0, 0), "{table} without a scope");
+        for org in [one.org, two.org] {
+            let (seen, foreign) = count(Some(org)).await;
+            assert_eq!(foreign, 0, "{table}");
+            filled += usize::from(seen > 0);
+        }
+    }
+    assert!(filled >= 20, "the test needs rows to be about something: {filled}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn rows_of_another_organisation_can_be_neither_written_nor_changed(pool: PgPool) {
+    let (one, two) = two(pool).await;
+    let mut tx = one.tx().await;
+    let renamed = sqlx::query("update state_sources set name = 'mine'").execute(&mut *tx).await;
+    assert_eq!(renamed.unwrap().rows_affected(), 1);
+    let planned = sqlx::query("update orgs set plan = 'free'").execute(&mut *tx).await;
+    assert_eq!(planned.unwrap().rows_affected(), 1);
+    let foreign = sqlx::query(
+        "insert into idempotency_keys values ($1, 'k', decode(repeat('00', 32), 'hex'), 200, '', now())",
+    )
+    .bind(two.org.0)
+    .execute(&mut *tx)
+    .await;
+    assert!(foreign.unwrap_err().to_string().contains("row-level security"));
+    let mut tx = one.tx().await;
+    let refused = db::scans::ingest(&mut tx, ingest(two.source, 2, showing(&[]))).await;
+    assert!(matches!(refused, Err(db::Error::NotFound(_))), "{refused:?}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_connection_that_goes_back_to_its_pool_works_for_nobody(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut conn = world.app.acquire().await.unwrap();
+    let mut tx = sqlx::Connection::begin(&mut *conn).await.unwrap();
+    db::scope(&mut tx, world.org).await.unwrap();
+    tx.commit().await.unwrap();
+    let seen: i64 = sqlx::query_scalar("select count(*) from state_sources")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(seen, 0);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_key_finds_its_own_row_and_a_person_their_own_memberships(pool: PgPool) {
+    let (one, two) = two(pool).await;
+    let mut tx = one.app.begin().await.unwrap();
+    let hmac = two.org.0.as_bytes().repeat(2).try_into().unwrap();
+    let key = api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap().unwrap();
+    assert_eq!(key.org_id, two.org);
+    assert!(key.scopes.contains(Scope::Read) && !key.scopes.contains(Scope::Write));
+    let visible: i64 =
+        sqlx::query_scalar("select count(*) from api_keys").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(visible, 1);
+    drop(tx);
+    let mut tx = one.app.begin().await.unwrap();
+    let memberships = members::of_user(&mut tx, one.user).await.unwrap();
+    assert_eq!(memberships.len(), 1);
+    assert_eq!((memberships[0].org_id, memberships[0].role), (one.org, Role::Owner));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_revoked_key_is_not_found_and_use_is_noted_once_a_minute(pool: PgPool) {
+    let (one, _) = two(pool).await;
+    let hmac = one.org.0.as_bytes().repeat(2).try_into().unwrap();
+    let mut tx = OrgTx::begin(&one.app, one.org).await.unwrap();
+    let id = api_keys::list(&mut tx, one.org).await.unwrap()[0].id;
+    for (time, noted) in [
+        (at(1), at(1)),
+        (at(1) + chrono::Duration::seconds(59), at(1)),
+        (at(1) + chrono::Duration::seconds(60), at(1) + chrono::Duration::seconds(60)),
+    ] {
+        api_keys::touch(&mut tx, one.org, id, time).await.unwrap();
+        let key = api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap().unwrap();
+        assert_eq!(key.last_used_at, Some(noted));
+    }
+    let cause = db::Cause::new(Actor::user(one.user), "test", at(2));
+    assert!(api_keys::revoke(&mut tx, one.org, id, &cause).await.unwrap());
+    assert!(!api_keys::revoke(&mut tx, one.org, id, &cause).await.unwrap());
+    assert_eq!(api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap(), None);
+}

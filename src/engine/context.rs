@@ -1,0 +1,348 @@
+//! The context of a workflow: steps, and what they are made of.
+//!
+//! Invariants: a step that has a checkpoint never runs again; the write that records a result is the
+//! write that checks the lease; a live step is reached only when every recorded one has been read
+//! back. Steps are found by name and occurrence, never by index.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use sqlx::{Connection, PgConnection};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::fault::{Fault, Side};
+use crate::replay::{Arrival, Journal, Live};
+use crate::session::{Leave, Session};
+use crate::step::{self, StepContext};
+use crate::store::journal::{self, After, Losses, Place};
+use crate::store::{Lease, VALUE_BYTES};
+use crate::{DEFAULT, Error, Failure, FailureKind, Policy, Time};
+
+/// What a workflow does its work through.
+pub struct Context<P> {
+    ports: Arc<P>,
+    session: Arc<Session>,
+    journal: Journal,
+}
+
+impl<P: Send + Sync + 'static> Context<P> {
+    pub(crate) fn new(ports: Arc<P>, session: Arc<Session>, journal: Journal) -> Self {
+        Self { ports, session, journal }
+    }
+
+    /// Runs a named step and records its result; when it is on record already, answers that.
+    ///
+    /// The body runs at least once: a crash between its effect and its checkpoint repeats it. It is
+    /// called once per attempt. Results are JSON of at most 256 KiB; keep more in storage and return
+    /// its key. `name` is data in the database; the same name used again in a run (a loop) is told
+    /// apart by its occurrence.
+    pub async fn step<T, F, Fut>(
+        &mut self,
+        name: &'static str,
+        policy: Policy,
+        mut body: F,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: FnMut(StepContext<P>) -> Fut + Send,
+        Fut: Future<Output = Result<T, Failure>> + Send,
+    {
+        let mut live = match self.arrive(name, "step", policy).await {
+            Arrival::Recorded(result) => return result,
+            Arrival::Live(live) => live,
+        };
+        loop {
+            let place = self.begin(&live).await;
+            let span = span(&place);
+            let result = self.attempt(&place, policy, &mut body).instrument(span).await;
+            match result {
+                Ok((value, output)) => {
+                    let place = &self.ended(place);
+                    let session = &self.session;
+                    session
+                        .persist(|| async {
+                            let mut conn = session.surroundings.pool.acquire().await?;
+                            journal::done(&mut conn, place, &output).await
+                        })
+                        .await;
+                    return Ok(value);
+                }
+                Err(failure) => {
+                    live = self.failed(self.ended(place), live, policy, failure).await?
+                }
+            }
+        }
+    }
+
+    /// Runs a named step inside a transaction that commits together with the record of its result:
+    /// its writes to this database happen exactly once.
+    ///
+    /// The body must not commit. It is called once per attempt, each in a transaction of its own.
+    pub async fn step_tx<T, F>(
+        &mut self,
+        name: &'static str,
+        policy: Policy,
+        mut body: F,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: for<'c> FnMut(&'c mut PgConnection, StepContext<P>) -> BoxFuture<'c, Result<T, Failure>>
+            + Send,
+    {
+        let mut live = match self.arrive(name, "step_tx", policy).await {
+            Arrival::Recorded(result) => return result,
+            Arrival::Live(live) => live,
+        };
+        loop {
+            let place = self.begin(&live).await;
+            let span = span(&place);
+            let result = self.attempt_tx(&place, policy, &mut body).instrument(span).await;
+            match result {
+                Ok(value) => return Ok(value),
+                Err(failure) => {
+                    live = self.failed(self.ended(place), live, policy, failure).await?
+                }
+            }
+        }
+    }
+
+    /// Shows how far the run is: `done` of `total` (0 = not known). Inside a step use
+    /// [`StepContext::progress`].
+    pub async fn progress(&mut self, step: &str, done: i64, total: i64) -> Result<(), Failure> {
+        self.session.progress(step, done, total).await
+    }
+
+    /// The time, the same on every replay: it is recorded like a step's result.
+    pub async fn now(&mut self) -> Result<Time, Failure> {
+        self.step("engine.now", DEFAULT, |step| async move { Ok(step.now()) }).await
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> Uuid {
+        self.session.lease.run_id
+    }
+
+    /// The claim that the run is executed under.
+    pub fn epoch(&self) -> i64 {
+        self.session.lease.epoch
+    }
+
+    /// Reads the step back, or gets it ready to run.
+    async fn arrive<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        kind: &'static str,
+        policy: Policy,
+    ) -> Arrival<T> {
+        let arrival = self.journal.arrive(name, kind);
+        self.session.unread.store(self.journal.unread(), std::sync::atomic::Ordering::Release);
+        let live = match arrival {
+            Err(contradiction) => self.session.leave(Leave::Contradiction(contradiction)).await,
+            Ok(Arrival::Recorded(result)) => return Arrival::Recorded(result),
+            Ok(Arrival::Live(live)) => live,
+        };
+        match self.charge_losses(live, policy).await {
+            Ok(live) => Arrival::Live(live),
+            Err(failure) => Arrival::Recorded(Err(failure)),
+        }
+    }
+
+    /// Counts the workers that died since the last write as attempts of this step.
+    async fn charge_losses(&mut self, live: Live, policy: Policy) -> Result<Live, Failure> {
+        let recent = std::mem::take(&mut self.journal.losses);
+        if recent == 0 {
+            return Ok(live);
+        }
+        let live = live.lost(recent);
+        let exhausted = live.losses.unsigned_abs() > policy.losses();
+        let losses = Losses { recent, total: live.losses, exhausted };
+        let now = self.session.surroundings.clock.now();
+        let place = &Place { started_at: now, ended_at: now, ..self.place(&live, live.attempts) };
+        let session = &self.session;
+        session
+            .persist(|| async {
+                let mut conn = session.surroundings.pool.acquire().await?;
+                journal::lost(&mut conn, place, losses).await
+            })
+            .await;
+        if exhausted {
+            return Err(Failure::of(
+                FailureKind::WorkerLost,
+                format!("{} workers died under this step", live.losses),
+            )
+            .at_step(live.name));
+        }
+        Ok(live)
+    }
+
+    /// Opens the next attempt of a live step.
+    async fn begin(&self, live: &Live) -> Place {
+        self.session.boundary().await;
+        self.place(live, live.attempts + 1)
+    }
+
+    fn place(&self, live: &Live, attempt: i32) -> Place {
+        let now = self.session.surroundings.clock.now();
+        Place {
+            lease: Lease { ..self.session.lease },
+            name: live.name,
+            occurrence: live.occurrence,
+            seq: live.seq,
+            kind: live.kind,
+            attempt,
+            started_at: now,
+            ended_at: now,
+        }
+    }
+
+    fn ended(&self, place: Place) -> Place {
+        Place { ended_at: self.session.surroundings.clock.now(), ..place }
+    }
+
+    fn step_context(&self, place: &Place) -> StepContext<P> {
+        StepContext {
+            ports: self.ports.clone(),
+            session: self.session.clone(),
+            attempt: place.attempt.unsigned_abs(),
+        }
+    }
+
+    async fn attempt<T, F, Fut>(
+        &self,
+        place: &Place,
+        policy: Policy,
+        body: &mut F,
+    ) -> Result<(T, Box<RawValue>), Failure>
+    where
+        T: Serialize,
+        F: FnMut(StepContext<P>) -> Fut,
+        Fut: Future<Output = Result<T, Failure>>,
+    {
+        let session = &self.session;
+        if let Fault::Fail(failure) = session.fault(Side::Before, place).await {
+            return Err(failure);
+        }
+        let clock = &session.surroundings.clock;
+        let mut value =
+            step::attempt(clock, policy.timeout, || body(self.step_context(place))).await?;
+        if let Fault::Again = session.fault(Side::After, place).await {
+            value = step::attempt(clock, policy.timeout, || body(self.step_context(place))).await?;
+        }
+        let output = small_json("a step's result", &value)?;
+        Ok((value, output))
+    }
+
+    async fn attempt_tx<T, F>(
+        &self,
+        place: &Place,
+        policy: Policy,
+        body: &mut F,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize,
+        F: for<'c> FnMut(&'c mut PgConnection, StepContext<P>) -> BoxFuture<'c, Result<T, Failure>>,
+    {
+        let session = &self.session;
+        if let Fault::Fail(failure) = session.fault(Side::Before, place).await {
+            return Err(failure);
+        }
+        let clock = &session.surroundings.clock;
+        let mut conn = session.surroundings.pool.acquire().await.map_err(Failure::transient)?;
+        let mut tx = conn.begin().await.map_err(Failure::transient)?;
+        let context = self.step_context(place);
+        let mut value = step::attempt(clock, policy.timeout, || body(&mut tx, context)).await?;
+        if let Fault::Again = session.fault(Side::After, place).await {
+            tx.rollback().await.map_err(Failure::transient)?;
+            tx = conn.begin().await.map_err(Failure::transient)?;
+            let context = self.step_context(place);
+            value = step::attempt(clock, policy.timeout, || body(&mut tx, context)).await?;
+        }
+        let output = small_json("a step's result", &value)?;
+        // The run's row is locked last and for a moment only: a renewal of the lease never waits long.
+        match journal::done(&mut tx, &self.ended(*place), &output).await {
+            Err(error) => Err(Failure::transient(error)),
+            Ok(None) => session.leave(Leave::Lost).await,
+            Ok(answer) => {
+                if let Err(error) = tx.commit().await {
+                    // It may have committed: only the journal knows.
+                    session.leave(Leave::Abandoned(error)).await;
+                }
+                session.fenced(answer).await;
+                Ok(value)
+            }
+        }
+    }
+
+    /// Records a failed attempt; answers what to try next, or the failure if it is final.
+    async fn failed(
+        &self,
+        place: Place,
+        live: Live,
+        policy: Policy,
+        failure: Failure,
+    ) -> Result<Live, Failure> {
+        let failure = failure.at_step(place.name);
+        let session = &self.session;
+        if session.signals.cancel.is_cancelled() {
+            session.leave(Leave::Cancelled).await;
+        }
+        let live = live.failed();
+        let own = (live.attempts - live.losses).unsigned_abs();
+        let delay = policy.delay(own, rand::random());
+        let after = match failure.is_transient() && own < policy.attempts {
+            false => After::Failed,
+            true if delay > session.surroundings.patience => After::Wait(delay),
+            true => After::Retry,
+        };
+        tracing::warn!(
+            step = place.name, attempt = place.attempt, kind = ?failure.kind(), %failure, ?after,
+            "an attempt failed"
+        );
+        let record = &failure.record();
+        session
+            .persist(|| async {
+                let mut conn = session.surroundings.pool.acquire().await?;
+                let now = session.surroundings.clock.sql_now();
+                journal::failed(&mut conn, now, &place, record, after).await
+            })
+            .await;
+        match after {
+            After::Failed => Err(failure),
+            After::Wait(_) => session.leave(Leave::Suspended).await,
+            After::Retry => {
+                tokio::select! {
+                    () = session.surroundings.clock.sleep(delay) => {}
+                    () = session.signals.cancel.cancelled() => {}
+                    () = session.signals.stopping.cancelled() => {}
+                }
+                Ok(live)
+            }
+        }
+    }
+}
+
+/// The span of an attempt, inside that of its step.
+fn span(place: &Place) -> tracing::Span {
+    let step = tracing::info_span!("step", step = place.name, occurrence = place.occurrence);
+    tracing::info_span!(parent: &step, "attempt", attempt = place.attempt)
+}
+
+/// `value` as JSON, if it fits where it is stored.
+pub(crate) fn small_json(
+    what: &'static str,
+    value: &impl Serialize,
+) -> Result<Box<RawValue>, Failure> {
+    let json = serde_json::value::to_raw_value(value)
+        .map_err(|error| Failure::permanent(Error::Json(error)).code("result_not_json"))?;
+    let bytes = json.get().len();
+    if bytes > VALUE_BYTES {
+        let error = Error::TooLarge { what, bytes, limit: VALUE_BYTES };
+        return Err(Failure::permanent(error).code("result_too_large"));
+    }
+    Ok(json)
+}

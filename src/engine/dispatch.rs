@@ -1,0 +1,237 @@
+//! The worker's loop: sweep, claim, drive, and stop in good order.
+//!
+//! Invariants: claims never exceed the free slots; a wake-up only makes the loop look sooner; with no
+//! wake-up at all every due run is found within [`SWEEP`]. Timers are exact because each sweep learns
+//! when the next one is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::drive::Driver;
+use crate::lease::{Held, renew_forever};
+use crate::queue::Handler;
+use crate::schedule::{Schedule, fire};
+use crate::session::Signals;
+use crate::store::{self, Claimant, Kinds, Lease};
+use crate::{Clock, Error};
+
+/// Longest time between two sweeps.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Shortest time between two sweeps, however many wake-ups arrive.
+const SWEEP_PAUSE: Duration = Duration::from_millis(50);
+/// How long a wake-up is kept back while no slot is free, so that another worker may get the next.
+const SLOT_WAIT: Duration = Duration::from_secs(1);
+/// Time between two clean-ups of the transport's rows.
+const PURGE: Duration = Duration::from_mins(5);
+
+/// A worker at work.
+pub(crate) struct Dispatcher<P> {
+    pub(crate) driver: Arc<Driver<P>>,
+    /// Connections that no step can use up.
+    pub(crate) control: PgPool,
+    pub(crate) owner: String,
+    pub(crate) lease: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) schedules: Vec<Schedule<P>>,
+    pub(crate) kinds: Kinds,
+    pub(crate) held: Arc<Held>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) nudge: Arc<Notify>,
+}
+
+/// What the loop knows about the time ahead.
+struct Outlook {
+    /// Time until the next sweep.
+    sweep_in: Duration,
+    /// More is due than there were slots for.
+    backlog: bool,
+}
+
+impl<P: Send + Sync + 'static> Dispatcher<P> {
+    /// Works until `shutdown`, then lets steps in flight finish and gives the runs back.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let stopping = CancellationToken::new();
+        let mut services = self.services(&stopping);
+        let mut runs = JoinSet::new();
+        let clock = self.clock();
+        let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false };
+        let mut sweep_at = clock.now();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(_) = runs.join_next() => {
+                    // A run that waits for a moment nearer than the next sweep needs a sweep.
+                    sweep_at = sweep_at.min(clock.now() + SWEEP_PAUSE);
+                    if outlook.backlog {
+                        outlook.backlog = self.claim(&mut runs, &stopping).await;
+                    }
+                }
+                () = self.nudge.notified() => {
+                    outlook.backlog = self.claim(&mut runs, &stopping).await;
+                    sweep_at = sweep_at.min(clock.now() + SWEEP_PAUSE);
+                }
+                () = clock.sleep_until(sweep_at) => {
+                    outlook = self.sweep(&mut runs, &stopping).await;
+                    sweep_at = clock.now() + outlook.sweep_in;
+                }
+            }
+        }
+        stopping.cancel();
+        self.stop(runs).await;
+        services.shutdown().await;
+    }
+
+    fn clock(&self) -> Clock {
+        self.driver.surroundings.clock.clone()
+    }
+
+    /// The tasks beside the loop: renewal, wake-ups, clean-up.
+    fn services(&self, stopping: &CancellationToken) -> JoinSet<()> {
+        let mut services = JoinSet::new();
+        let control = self.control.clone();
+        services.spawn(renew_forever(control.clone(), self.clock(), self.held.clone(), self.lease));
+        let transport = self.driver.transport.clone();
+        services.spawn(transport.run(control.clone(), self.handler(), stopping.clone()));
+        services.spawn(async move {
+            loop {
+                // Real time: what is cleaned up is dated by the database's clock.
+                Clock::system().sleep(PURGE).await;
+                if let Err(error) = transport.purge(control.clone()).await {
+                    tracing::warn!(%error, "old wake-ups could not be deleted");
+                }
+            }
+        });
+        services
+    }
+
+    fn handler(&self) -> Handler {
+        let (slots, nudge) = (self.slots.clone(), self.nudge.clone());
+        Arc::new(move |run_id| {
+            let (slots, nudge) = (slots.clone(), nudge.clone());
+            Box::pin(async move {
+                tracing::trace!(%run_id, "woken");
+                if slots.available_permits() == 0 {
+                    // Time is up or a slot is free: either way the loop is to look.
+                    let _ = tokio::time::timeout(SLOT_WAIT, slots.acquire()).await;
+                }
+                nudge.notify_one();
+            })
+        })
+    }
+
+    /// Queues what is due, fires schedules, claims; answers when to look again.
+    async fn sweep(&self, runs: &mut JoinSet<()>, stopping: &CancellationToken) -> Outlook {
+        let now = self.clock().sql_now();
+        let names: Vec<_> =
+            self.schedules.iter().map(|schedule| schedule.name.to_owned()).collect();
+        let swept = match store::sweep(&self.control, now, &self.kinds, &names).await {
+            Ok(swept) => swept,
+            Err(error) => {
+                tracing::warn!(%error, "the sweep failed");
+                return Outlook { sweep_in: SWEEP, backlog: true };
+            }
+        };
+        if swept.lapsed > 0 {
+            tracing::warn!(runs = swept.lapsed, "recovered the runs of a lost worker");
+        }
+        self.watch_for_cancels().await;
+        let mut sweep_in = swept.next_timer_micros.map_or(SWEEP, until);
+        if let Some(micros) = swept.next_tick_micros {
+            if micros <= 0 {
+                self.fire_schedules().await;
+                sweep_in = SWEEP_PAUSE;
+            }
+            sweep_in = sweep_in.min(until(micros).max(SWEEP_PAUSE));
+        }
+        let due = swept.queued || swept.lapsed + swept.woken > 0;
+        let backlog = due && self.claim(runs, stopping).await;
+        Outlook { sweep_in: sweep_in.min(SWEEP), backlog }
+    }
+
+    async fn fire_schedules(&self) {
+        for schedule in &self.schedules {
+            let fired =
+                fire(&self.control, self.driver.transport.as_ref(), &self.clock(), schedule).await;
+            if let Err(error) = fired {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(schedule = schedule.name, error, "a schedule could not be fired");
+            }
+        }
+    }
+
+    async fn watch_for_cancels(&self) {
+        let leases = self.held.leases();
+        if leases.is_empty() {
+            return;
+        }
+        match store::cancel_requests(&self.control, &leases).await {
+            Ok(requested) => requested.into_iter().for_each(|run_id| self.held.cancel(run_id)),
+            Err(error) => tracing::warn!(%error, "requests to cancel could not be read"),
+        }
+    }
+
+    /// Claims due runs for the free slots and starts driving them. True: more may be due.
+    async fn claim(&self, runs: &mut JoinSet<()>, stopping: &CancellationToken) -> bool {
+        let free = self.slots.available_permits();
+        if free == 0 {
+            return true;
+        }
+        let clock = self.clock();
+        let claimed_at = clock.now();
+        let claimant = Claimant { owner: &self.owner, lease: self.lease };
+        let claimed =
+            match store::claim(&self.control, clock.sql_now(), &self.kinds, claimant, free).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "no run could be claimed");
+                    return true;
+                }
+            };
+        let full = claimed.len() == free;
+        for run in claimed {
+            // Only handlers of wake-ups borrow a slot, for a moment.
+            let slot =
+                self.slots.clone().acquire_owned().await.expect("the slots are never closed");
+            let signals = Signals { stopping: stopping.clone(), ..Signals::default() };
+            let lease = Lease { run_id: run.id, epoch: run.epoch };
+            let hold = self.held.add(lease, signals.clone(), claimed_at);
+            let driver = self.driver.clone();
+            runs.spawn(async move {
+                driver.drive(run, signals).await;
+                drop((hold, slot));
+            });
+        }
+        full
+    }
+
+    /// Waits for steps in flight, then gives up those that take too long.
+    async fn stop(&self, mut runs: JoinSet<()>) {
+        let all = async { while runs.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.grace, all).await.is_ok() {
+            return;
+        }
+        let left = self.held.leases();
+        tracing::warn!(runs = left.len(), "steps did not finish in time; giving their runs back");
+        runs.shutdown().await;
+        for lease in left {
+            if let Err(error) = self.release(lease).await {
+                tracing::warn!(run_id = %lease.run_id, %error, "a run was left to its lease");
+            }
+        }
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), Error> {
+        self.driver.release(lease).await.map(drop)
+    }
+}
+
+/// A delta in microseconds as a duration; what is past is now.
+fn until(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}

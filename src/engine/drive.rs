@@ -1,0 +1,187 @@
+//! Takes one claimed run as far as it goes in this worker.
+//!
+//! Invariant: whatever happens in here, the run ends up finished, waiting, or due again: by a fenced
+//! write, or by the lease that lapses. Not here: claiming, renewing, and when to stop.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use serde_json::value::RawValue;
+use tracing::Instrument;
+
+use crate::queue::Transport;
+use crate::registry::{Entry, Registry};
+use crate::replay::{Journal, contradiction};
+use crate::session::{Leave, Session, Signals, Surroundings};
+use crate::step::panicked;
+use crate::store::{self, Claimed, Lease, journal};
+use crate::{Context, Error, Failure, FailureKind, LOSSES, ending};
+
+/// How a run left this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It is over.
+    Ended,
+    /// It waits for its time.
+    Waiting,
+    /// It is due again, for any worker.
+    Released,
+    /// Its lease was lost; nothing was written.
+    Lost,
+    /// The database did not answer; the lease will lapse.
+    Abandoned,
+    /// A test let the process die.
+    Crashed,
+}
+
+/// What driving needs besides the run.
+pub(crate) struct Driver<P> {
+    pub(crate) ports: Arc<P>,
+    pub(crate) registry: Registry<P>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) transport: Arc<dyn Transport>,
+}
+
+/// What came of running the workflow's code.
+enum Came {
+    Returned(Result<Box<RawValue>, Failure>),
+    Left(Leave),
+}
+
+impl<P: Send + Sync + 'static> Driver<P> {
+    /// Drives `claimed` until it ends, waits, or has to be given up.
+    pub(crate) async fn drive(&self, claimed: Claimed, signals: Signals) -> Left {
+        let span = tracing::info_span!(
+            "run",
+            run_id = %claimed.id,
+            workflow = claimed.workflow,
+            version = claimed.version,
+            epoch = claimed.epoch,
+            trace = claimed.trace,
+        );
+        async {
+            let left = self.attempt(claimed, signals).await.unwrap_or_else(|error| {
+                tracing::error!(error = &error as &dyn std::error::Error, "a run was given up");
+                Left::Abandoned
+            });
+            tracing::debug!(?left, "a run left the worker");
+            left
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(&self, claimed: Claimed, signals: Signals) -> Result<Left, Error> {
+        let lease = Lease { run_id: claimed.id, epoch: claimed.epoch };
+        let Some(entry) = self.registry.find(&claimed.workflow, claimed.version) else {
+            // Claims name the registered kinds only.
+            return Err(Error::Corrupt(format!("workflow {}", claimed.workflow)));
+        };
+        let input = claimed.input.0;
+        let run = Claim { lease, input: &input, entry: &entry };
+        if claimed.cancel_requested {
+            return self.end(run, Err(None)).await;
+        }
+        if claimed.losses.unsigned_abs() > LOSSES {
+            let failure = Failure::of(
+                FailureKind::WorkerLost,
+                format!("{} workers died under this run between two steps", claimed.losses),
+            );
+            return self.end(run, Err(Some(failure))).await;
+        }
+        let entries = match claimed.epoch {
+            // The first claim: there is nothing to read.
+            1 => Vec::new(),
+            _ => journal::load(&self.surroundings.pool, claimed.id).await?,
+        };
+        let came = self.execute(run, Journal::new(entries, claimed.losses), signals).await;
+        self.settle(run, came).await
+    }
+
+    /// Runs the workflow's code until it returns or is left.
+    async fn execute(&self, run: Claim<'_, P>, journal: Journal, signals: Signals) -> Came {
+        let lost = signals.lost.clone();
+        let unread = journal.unread();
+        let (session, leaving) = Session::new(run.lease, self.surroundings.clone(), signals);
+        session.unread.store(unread, std::sync::atomic::Ordering::Release);
+        let session = Arc::new(session);
+        let cx = Context::new(self.ports.clone(), session.clone(), journal);
+        let code = match (run.entry.run)(run.input, cx) {
+            Ok(code) => AssertUnwindSafe(code).catch_unwind(),
+            Err(failure) => return Came::Returned(Err(failure)),
+        };
+        tokio::select! {
+            biased;
+            () = lost.cancelled() => Came::Left(Leave::Lost),
+            Ok(why) = leaving => Came::Left(why),
+            returned = code => {
+                let returned = returned.unwrap_or_else(|panic| Err(panicked(&*panic)));
+                match session.unread() {
+                    0 => Came::Returned(returned),
+                    unread => Came::Returned(Err(contradiction(format!(
+                        "the code ended without asking for the last {unread} recorded steps"
+                    )))),
+                }
+            }
+        }
+    }
+
+    /// Writes down what came of a run.
+    async fn settle(&self, run: Claim<'_, P>, came: Came) -> Result<Left, Error> {
+        match came {
+            Came::Returned(Ok(output)) => self.end(run, Ok(output)).await,
+            Came::Returned(Err(failure)) | Came::Left(Leave::Contradiction(failure)) => {
+                self.end(run, Err(Some(failure))).await
+            }
+            Came::Left(Leave::Cancelled) => self.end(run, Err(None)).await,
+            Came::Left(Leave::Suspended) => Ok(Left::Waiting),
+            Came::Left(Leave::Stopping) => self.release(run.lease).await,
+            Came::Left(Leave::Lost) => {
+                tracing::warn!("a lease was lost; the run goes on elsewhere");
+                Ok(Left::Lost)
+            }
+            Came::Left(Leave::Abandoned(error)) => Err(error.into()),
+            Came::Left(Leave::Crashed) => Ok(Left::Crashed),
+        }
+    }
+
+    /// Gives a run back to the queue.
+    pub(crate) async fn release(&self, lease: Lease) -> Result<Left, Error> {
+        let Surroundings { pool, clock, .. } = &self.surroundings;
+        let released =
+            store::release(pool, self.transport.as_ref(), clock.sql_now(), lease).await?;
+        Ok(if released { Left::Released } else { Left::Lost })
+    }
+
+    async fn end(
+        &self,
+        run: Claim<'_, P>,
+        result: Result<Box<RawValue>, Option<Failure>>,
+    ) -> Result<Left, Error> {
+        let ending = match &result {
+            Ok(output) => ending::Result::Succeeded(output),
+            Err(Some(failure)) => {
+                tracing::error!(kind = ?failure.kind(), %failure, "a run failed");
+                ending::Result::Failed(failure.record())
+            }
+            Err(None) => ending::Result::Cancelled,
+        };
+        ending::end(&self.surroundings, run, ending).await
+    }
+}
+
+/// A claimed run and its workflow.
+pub(crate) struct Claim<'a, P> {
+    pub(crate) lease: Lease,
+    pub(crate) input: &'a RawValue,
+    pub(crate) entry: &'a Entry<P>,
+}
+
+impl<P> Clone for Claim<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Claim<'_, P> {}

@@ -1,0 +1,123 @@
+//! The end of a run: one transaction with the application's `on_end` in it.
+//!
+//! Invariants: a run ends exactly once, under its fence; the application's rows end in the same
+//! transaction. A hook that may yet succeed keeps the run open (it is tried again); one that cannot
+//! does not keep it open for ever.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+
+use crate::drive::{Claim, Left};
+use crate::session::Surroundings;
+use crate::step::panicked;
+use crate::store::{self, Ending};
+use crate::{End, Error, Failure, FailureRecord, Outcome, RunState};
+
+/// How often the end is tried in place, and the pause before the second try; it doubles.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long the run then waits before its end is tried again.
+const POSTPONE: Duration = Duration::from_secs(15);
+
+/// How a run is to end.
+pub(crate) enum Result<'a> {
+    Succeeded(&'a RawValue),
+    Failed(FailureRecord),
+    Cancelled,
+}
+
+/// One try at ending a run.
+enum Try {
+    Ended,
+    Fenced,
+    /// The hook cannot succeed: end without it.
+    Hopeless(Failure),
+}
+
+/// Ends the run of `claim`.
+pub(crate) async fn end<P>(
+    around: &Surroundings,
+    claim: Claim<'_, P>,
+    result: Result<'_>,
+) -> std::result::Result<Left, Error> {
+    let mut with_hook = !matches!(result, Result::Succeeded(_));
+    for tried in 0..TRIES {
+        match once(around, claim, &result, with_hook).await {
+            Ok(Try::Ended) => return Ok(Left::Ended),
+            Ok(Try::Fenced) => return Ok(Left::Lost),
+            Ok(Try::Hopeless(failure)) => {
+                tracing::error!(%failure, "on_end failed for good; the run ends without it");
+                with_hook = false;
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, tried, "a run could not be ended, trying again");
+                let pause = PAUSE * 2_u32.pow(tried);
+                if pause > around.patience {
+                    break;
+                }
+                around.clock.sleep(pause).await;
+            }
+        }
+    }
+    let now = around.clock.sql_now();
+    let waits = store::postpone(&around.pool, now, claim.lease, POSTPONE).await?;
+    Ok(if waits { Left::Waiting } else { Left::Lost })
+}
+
+async fn once<P>(
+    around: &Surroundings,
+    claim: Claim<'_, P>,
+    result: &Result<'_>,
+    with_hook: bool,
+) -> std::result::Result<Try, Failure> {
+    let at = around.clock.now();
+    let mut tx = around.pool.begin().await.map_err(Failure::transient)?;
+    if with_hook && let Some(outcome) = outcome(result) {
+        let end = End { run_id: claim.lease.run_id, at, outcome };
+        match hook(claim, &mut tx, &end).await {
+            Err(failure) if failure.is_transient() && !is_panic(&failure) => return Err(failure),
+            Err(failure) => return Ok(Try::Hopeless(failure)),
+            Ok(()) => {}
+        }
+    }
+    let (state, output, error) = match result {
+        Result::Succeeded(output) => (RunState::Succeeded, Some(*output), None),
+        Result::Failed(error) => (RunState::Failed, None, Some(error)),
+        Result::Cancelled => (RunState::Cancelled, None, None),
+    };
+    let ending = Ending { state, output, error, at };
+    let ended = store::finish(&mut tx, claim.lease, ending).await.map_err(Failure::transient)?;
+    if !ended {
+        return Ok(Try::Fenced);
+    }
+    tx.commit().await.map_err(Failure::transient)?;
+    Ok(Try::Ended)
+}
+
+async fn hook<P>(
+    claim: Claim<'_, P>,
+    tx: &mut PgConnection,
+    end: &End,
+) -> std::result::Result<(), Failure> {
+    AssertUnwindSafe(async { (claim.entry.on_end)(claim.input, tx, end).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+fn is_panic(failure: &Failure) -> bool {
+    failure.kind() == crate::FailureKind::Panicked
+}
+
+/// What the hook is told; a success has no hook.
+fn outcome(result: &Result<'_>) -> Option<Outcome> {
+    match result {
+        Result::Succeeded(_) => None,
+        Result::Failed(error) => Some(Outcome::Failed(error.clone())),
+        Result::Cancelled => Some(Outcome::Cancelled),
+    }
+}

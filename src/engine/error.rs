@@ -1,0 +1,57 @@
+//! What the engine's own operations refuse or fail with. Not the failures of workflows: see
+//! [`crate::Failure`].
+
+use uuid::Uuid;
+
+/// An operation of the engine failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database refused or did not answer.
+    #[error("the engine's database failed")]
+    Database(#[from] sqlx::Error),
+    /// A migration could not be applied.
+    #[error("the engine's schema could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The queue that carries wake-ups failed.
+    #[error("the wake-up queue failed")]
+    Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A value is no JSON, or not the JSON that was expected.
+    #[error("a value could not be written as or read from JSON")]
+    Json(#[from] serde_json::Error),
+    /// A value is larger than a run may carry.
+    #[error(
+        "{what} has {bytes} bytes of JSON; at most {limit} fit: keep large data in storage and pass its key"
+    )]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size in bytes.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// No run has this id.
+    #[error("there is no run {0}")]
+    UnknownRun(Uuid),
+    /// The database holds something that this version of the engine does not know.
+    #[error("the engine's tables hold {0}, which this version does not know")]
+    Corrupt(String),
+    /// A schedule cannot be understood.
+    #[error("schedule {name}: {reason}")]
+    Schedule {
+        /// The schedule's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A worker was put together wrongly.
+    #[error("the worker is misconfigured: {0}")]
+    Worker(String),
+}
+
+impl From<crate::state::UnknownState> for Error {
+    fn from(error: crate::state::UnknownState) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

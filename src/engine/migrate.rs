@@ -1,0 +1,46 @@
+//! The engine's tables, and what the application's role may do with them.
+//!
+//! Invariants: the role that works owns nothing and cannot change a table's shape or delete a run;
+//! two processes may migrate at the same moment. Needs a role that may create schemas and the
+//! extensions `pgcrypto` and `hstore` (apalis' tables use them).
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::{Error, queue};
+
+/// The engine's migrations, with a ledger of their own in `engine._migrations`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Any constant: whoever migrates waits for whoever holds it.
+const LOCK: i64 = 0x656e_6769_6e65;
+
+/// What the application's role may do, and no more. `{role}` is the quoted name.
+const GRANTS: &str = "
+    grant usage on schema engine, apalis to {role};
+    grant select, insert, update on engine.runs, engine.steps, engine.schedules to {role};
+    grant select, insert on engine.attempts to {role};
+    grant select on engine._migrations to {role};
+    grant select, insert, update, delete on apalis.jobs, apalis.workers to {role};
+";
+
+/// Brings the schemas `engine` and `apalis` up to date and lets `app_role` work with them.
+///
+/// Idempotent. `owner` is the migrating role; the workers and clients run as `app_role`.
+pub async fn migrate(owner: &PgPool, app_role: &str) -> Result<(), Error> {
+    // A connection of its own: the pool may have only one, and the migrators take it.
+    let mut lock = PgConnection::connect_with(owner.connect_options().as_ref()).await?;
+    sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut lock).await?;
+    let migrated = apply(owner, app_role).await;
+    // Closing the connection gives up the lock.
+    lock.close().await?;
+    migrated
+}
+
+async fn apply(owner: &PgPool, app_role: &str) -> Result<(), Error> {
+    MIGRATOR.run(owner).await?;
+    queue::setup(owner).await?;
+    let role = format!("\"{}\"", app_role.replace('"', "\"\""));
+    let grants = GRANTS.replace("{role}", &role);
+    sqlx::raw_sql(AssertSqlSafe(grants)).execute(owner).await?;
+    Ok(())
+}

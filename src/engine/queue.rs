@@ -1,0 +1,184 @@
+//! Wake-ups ("drive run X"), carried by apalis-postgres. The only file that names apalis.
+//!
+//! Invariants: a wake-up is a hint. It may be lost, late, doubled or reordered, and nothing comes of
+//! it but a delay until the next sweep; the truth about runs is in the engine's own tables. Handlers
+//! never fail and never take long, so apalis' own retries, leases and batches have nothing to decide.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use apalis::prelude::{BackendExt, BoxDynError, Monitor, TaskBuilder, WorkerBuilder};
+use apalis_postgres::{Config, PostgresStorage, queries};
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::Error;
+
+/// The queue's name in apalis' tables.
+const QUEUE: &str = "engine";
+/// apalis' listener can miss a notification while it fetches; then this poll finds the job. The sweep
+/// would find the run as well.
+const POLL: Duration = Duration::from_secs(1);
+/// How many wake-ups are taken at once. Handlers are instant, so a batch is never held for long.
+const BATCH: usize = 10;
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const MISSED_HEARTBEATS: usize = 3;
+/// Finished wake-ups are deleted after this time, unfinished ones (lost by a dead worker) later.
+const KEEP_DONE: Duration = Duration::from_mins(5);
+const KEEP_LOST: Duration = Duration::from_hours(1);
+
+/// What is called with each wake-up.
+pub(crate) type Handler = Arc<dyn Fn(Uuid) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Carries wake-ups from whoever makes a run due to a worker.
+pub(crate) trait Transport: Send + Sync + 'static {
+    /// Sends a wake-up if and when the caller's transaction commits.
+    fn enqueue<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        run_id: Uuid,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Receives wake-ups until `stop`.
+    fn run(
+        &self,
+        pool: PgPool,
+        handler: Handler,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, ()>;
+
+    /// Deletes what the transport has left behind.
+    fn purge(&self, pool: PgPool) -> BoxFuture<'static, Result<(), Error>>;
+}
+
+/// The wake-up itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct WakeUp {
+    run_id: Uuid,
+}
+
+/// Wake-ups through apalis' tables in the same database.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Apalis;
+
+impl Transport for Apalis {
+    fn enqueue<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        run_id: Uuid,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let job = serde_json::to_vec(&WakeUp { run_id })?;
+            let task = TaskBuilder::new(job).max_attempts(1).build();
+            queries::push_tasks(conn, QUEUE, vec![task]).await.map_err(queue_error)
+        })
+    }
+
+    fn run(
+        &self,
+        pool: PgPool,
+        handler: Handler,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let (clock, starts) = (crate::Clock::system(), AtomicUsize::new(0));
+            while !stop.is_cancelled() {
+                let start = starts.fetch_add(1, Ordering::Relaxed);
+                if let Err(error) = receive(&pool, &handler, start, &stop).await {
+                    tracing::warn!(%error, "the wake-up queue stopped, starting it again");
+                    let _ = stop.run_until_cancelled(clock.sleep(POLL)).await;
+                }
+            }
+        })
+    }
+
+    fn purge(&self, pool: PgPool) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin(async move {
+            sqlx::query(
+                r"
+                delete from apalis.jobs
+                 where id in (
+                        select id
+                          from apalis.jobs
+                         where job_type = $1
+                           and ((done_at < now() - $2) or (run_at < now() - $3))
+                         limit 5000
+                           for update skip locked)
+                ",
+            )
+            .bind(QUEUE)
+            .bind(crate::store::interval(KEEP_DONE))
+            .bind(crate::store::interval(KEEP_LOST))
+            .execute(&pool)
+            .await?;
+            sqlx::query(
+                r"
+                delete from apalis.workers as worker
+                 where worker_type = $1
+                   and last_seen < now() - $2
+                   and not exists (select from apalis.jobs where lock_by = worker.id)
+                ",
+            )
+            .bind(QUEUE)
+            .bind(crate::store::interval(KEEP_LOST))
+            .execute(&pool)
+            .await?;
+            Ok(())
+        })
+    }
+}
+
+/// Runs one apalis worker until it stops or fails.
+async fn receive(
+    pool: &PgPool,
+    handler: &Handler,
+    start: usize,
+    stop: &CancellationToken,
+) -> Result<(), BoxDynError> {
+    // A worker under a name that a dead one had would keep that one's jobs alive for ever.
+    let process: u64 = rand::random();
+    let (pool, handler) = (pool.clone(), handler.clone());
+    let monitor = Monitor::new().register(move |restart| {
+        let config = Config::default()
+            .queue(QUEUE)
+            .batch_size(BATCH)
+            .heartbeat_interval(HEARTBEAT)
+            .missed_heartbeats(MISSED_HEARTBEATS)
+            .lock_tasks(false);
+        let storage = PostgresStorage::<WakeUp>::new(&pool)
+            .with_config(config)
+            .with_pubsub()
+            .poll_with_interval(POLL);
+        let handler = handler.clone();
+        WorkerBuilder::new(format!("{QUEUE}-{process:016x}-{start}-{restart}"))
+            .backend(storage)
+            .build(move |wake_up: WakeUp| {
+                let handled = handler(wake_up.run_id);
+                async move {
+                    handled.await;
+                    Ok::<_, BoxDynError>(())
+                }
+            })
+    });
+    let stopped = stop.clone();
+    monitor
+        .run_with_signal(async move {
+            stopped.cancelled().await;
+            Ok(())
+        })
+        .await
+        .map_err(Into::into)
+}
+
+/// Creates apalis' own tables. The role must be allowed to create schemas and extensions.
+pub(crate) async fn setup(pool: &PgPool) -> Result<(), Error> {
+    PostgresStorage::<()>::setup(pool).await.map_err(queue_error)
+}
+
+fn queue_error(error: apalis_postgres::Error) -> Error {
+    Error::Queue(Box::new(error))
+}

@@ -1,0 +1,190 @@
+//! One claimed run in one worker: who it is, what it may write to, and how its future is left.
+//!
+//! Invariant: a run's future is only ever left through [`Session::leave`] or by returning. `leave`
+//! records why and then never resolves, and the driver drops the future; so no author's code can
+//! swallow a suspension, a cancellation or a lost lease, or go on after one.
+
+use std::future::pending;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::fault::{Fault, Faults, Point, Side};
+use crate::store::Lease;
+use crate::store::journal::{self, Place, Written};
+use crate::{Clock, Failure, Time};
+
+/// Least time between two writes of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a write is tried while the database does not answer, and the pause between.
+const WRITE_ATTEMPTS: u32 = 5;
+const WRITE_PAUSE: Duration = Duration::from_millis(300);
+
+/// Why a run's future was left before it returned.
+#[derive(Debug)]
+pub(crate) enum Leave {
+    /// The run waits, in the database; nothing is left to write.
+    Suspended,
+    /// The worker stops: the run goes back to the queue.
+    Stopping,
+    /// Another worker has the run, or may have it: nothing may be written.
+    Lost,
+    /// Somebody asked to cancel.
+    Cancelled,
+    /// The code asked for something that the journal contradicts.
+    Contradiction(Failure),
+    /// The database did not answer; the lease will lapse, and the journal tells what was written.
+    Abandoned(sqlx::Error),
+    /// A test let the process die here.
+    Crashed,
+}
+
+/// The signals a run listens to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signals {
+    /// Somebody asked to cancel this run.
+    pub(crate) cancel: CancellationToken,
+    /// This run's lease is lost.
+    pub(crate) lost: CancellationToken,
+    /// The worker stops.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// What a run shares with its worker.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: Clock,
+    /// Longer waits suspend the run.
+    pub(crate) patience: Duration,
+    pub(crate) faults: Option<Faults>,
+}
+
+/// A claimed run.
+pub(crate) struct Session {
+    pub(crate) lease: Lease,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) signals: Signals,
+    /// Journal entries that the code has not yet asked for.
+    pub(crate) unread: AtomicUsize,
+    left: Mutex<Option<oneshot::Sender<Leave>>>,
+    progress: Mutex<Option<(String, Time)>>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        lease: Lease,
+        surroundings: Surroundings,
+        signals: Signals,
+    ) -> (Self, oneshot::Receiver<Leave>) {
+        let (left, leaving) = oneshot::channel();
+        let session = Self {
+            lease,
+            surroundings,
+            signals,
+            unread: AtomicUsize::new(0),
+            left: Mutex::new(Some(left)),
+            progress: Mutex::new(None),
+        };
+        (session, leaving)
+    }
+
+    /// Leaves the run's future here and for good.
+    pub(crate) async fn leave(&self, why: Leave) -> ! {
+        let left = self.left.lock().expect("nothing panics while it holds this lock").take();
+        if let Some(left) = left {
+            // The driver holds the receiver for as long as this future lives.
+            let _ = left.send(why);
+        }
+        pending().await
+    }
+
+    /// The boundary of a step: the place where a run ends or stops on request.
+    pub(crate) async fn boundary(&self) {
+        if self.signals.cancel.is_cancelled() {
+            self.leave(Leave::Cancelled).await;
+        }
+        if self.signals.stopping.is_cancelled() {
+            self.leave(Leave::Stopping).await;
+        }
+    }
+
+    /// Takes the answer to a fenced write: goes on, or leaves because the lease is lost.
+    pub(crate) async fn fenced(&self, answer: Option<Written>) {
+        match answer {
+            Some(Written { cancel_requested: true }) => self.signals.cancel.cancel(),
+            Some(Written { cancel_requested: false }) => {}
+            None => self.leave(Leave::Lost).await,
+        }
+    }
+
+    /// Makes a fenced write outlive a short outage; leaves when the database stays away.
+    pub(crate) async fn persist<F, Fut>(&self, mut write: F)
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = sqlx::Result<Option<Written>>>,
+    {
+        for tried in 1.. {
+            match write().await {
+                Ok(answer) => return self.fenced(answer).await,
+                Err(error) if tried >= WRITE_ATTEMPTS => self.leave(Leave::Abandoned(error)).await,
+                Err(error) => {
+                    tracing::warn!(%error, tried, "a checkpoint was not written, trying again");
+                    self.surroundings.clock.sleep(WRITE_PAUSE * tried).await;
+                }
+            }
+        }
+    }
+
+    /// Writes progress, unless it did so a moment ago.
+    pub(crate) async fn progress(&self, step: &str, done: i64, total: i64) -> Result<(), Failure> {
+        if !self.progress_due(step, done == total) {
+            return Ok(());
+        }
+        let step = step.replace('\0', "\u{fffd}");
+        let answer =
+            journal::progress(&self.surroundings.pool, self.lease, &step, done, total).await;
+        self.fenced(answer.map_err(Failure::transient)?).await;
+        Ok(())
+    }
+
+    fn progress_due(&self, step: &str, complete: bool) -> bool {
+        let now = self.surroundings.clock.now();
+        let mut last = self.progress.lock().expect("nothing panics while it holds this lock");
+        let due = complete
+            || !last.as_ref().is_some_and(|(shown, at)| {
+                shown == step && (now - *at).to_std().is_ok_and(|age| age < PROGRESS_INTERVAL)
+            });
+        if due {
+            *last = Some((step.to_owned(), now));
+        }
+        due
+    }
+
+    /// Asks what a test has in store for this point.
+    pub(crate) async fn fault(&self, side: Side, place: &Place) -> Fault {
+        let Some(faults) = &self.surroundings.faults else {
+            return Fault::Proceed;
+        };
+        let fault = faults(Point {
+            side,
+            step: place.name,
+            occurrence: place.occurrence,
+            attempt: place.attempt,
+            epoch: place.lease.epoch,
+        })
+        .await;
+        if let Fault::Crash = fault {
+            self.leave(Leave::Crashed).await;
+        }
+        fault
+    }
+
+    pub(crate) fn unread(&self) -> usize {
+        self.unread.load(Ordering::Acquire)
+    }
+}

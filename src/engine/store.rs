@@ -1,0 +1,255 @@
+//! The SQL that moves runs: claim, sweep, renew, release, postpone, finish.
+//!
+//! Invariants: every write of a worker names the run's id *and* the epoch it claimed, and touches
+//! nothing when they no longer match (the fence); rows are locked with `skip locked` wherever two
+//! workers may compete; time is the caller's `now`, or the database's when it is `None`.
+//! The journal's SQL is in [`journal`].
+
+pub(crate) mod journal;
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor, PgPool};
+use uuid::Uuid;
+
+use crate::queue::Transport;
+use crate::{Error, FailureRecord, RunState, Time};
+
+/// The largest input, step result or output, in bytes of JSON. The tables check the same number.
+pub(crate) const VALUE_BYTES: usize = 256 * 1024;
+
+/// A run that this worker has just claimed.
+pub(crate) struct Claimed {
+    pub(crate) id: Uuid,
+    pub(crate) workflow: String,
+    pub(crate) version: i32,
+    pub(crate) input: Json<Box<RawValue>>,
+    pub(crate) epoch: i64,
+    pub(crate) losses: i32,
+    pub(crate) trace: Option<String>,
+    pub(crate) cancel_requested: bool,
+}
+
+/// The workflows and versions that a worker can run, as two columns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kinds {
+    pub(crate) names: Vec<String>,
+    pub(crate) versions: Vec<i32>,
+}
+
+/// A run under the epoch of one claim: what every fenced write names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lease {
+    pub(crate) run_id: Uuid,
+    pub(crate) epoch: i64,
+}
+
+/// Who claims, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimant<'a> {
+    pub(crate) owner: &'a str,
+    pub(crate) lease: Duration,
+}
+
+/// Claims up to `limit` due runs, the most urgent first.
+pub(crate) async fn claim(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    kinds: &Kinds,
+    claimant: Claimant<'_>,
+    limit: usize,
+) -> sqlx::Result<Vec<Claimed>> {
+    sqlx::query_file_as!(
+        Claimed,
+        "sql/claim.sql",
+        now,
+        &kinds.names,
+        &kinds.versions,
+        claimant.owner,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+        interval(claimant.lease),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What a sweep found.
+pub(crate) struct Swept {
+    pub(crate) lapsed: i64,
+    pub(crate) woken: i64,
+    pub(crate) queued: bool,
+    /// Time until the next run is due, in microseconds.
+    pub(crate) next_timer_micros: Option<i64>,
+    /// Time until the next tick of one of the given schedules, in microseconds; may be negative.
+    pub(crate) next_tick_micros: Option<i64>,
+}
+
+/// Queues the runs whose lease has lapsed or whose time has come.
+pub(crate) async fn sweep(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    kinds: &Kinds,
+    schedules: &[String],
+) -> sqlx::Result<Swept> {
+    sqlx::query_file_as!(Swept, "sql/sweep.sql", now, &kinds.names, &kinds.versions, schedules)
+        .fetch_one(db)
+        .await
+}
+
+/// A lease that was renewed.
+pub(crate) struct Renewed {
+    pub(crate) id: Uuid,
+    pub(crate) cancel_requested: bool,
+}
+
+/// Extends the given leases; those missing from the answer are lost.
+pub(crate) async fn renew(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    length: Duration,
+    leases: &[Lease],
+) -> sqlx::Result<Vec<Renewed>> {
+    let (ids, epochs) = columns(leases);
+    sqlx::query_as!(
+        Renewed,
+        r#"
+        update engine.runs as run
+           set lease_until = coalesce($1::timestamptz, now()) + $4::interval
+          from unnest($2::uuid[], $3::bigint[]) as held(id, epoch)
+         where run.id = held.id
+           and run.epoch = held.epoch
+           and run.state = 'running'
+        returning run.id, run.cancel_requested_at is not null as "cancel_requested!"
+        "#,
+        now,
+        &ids,
+        &epochs,
+        interval(length),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Which of the given runs somebody asked to cancel.
+pub(crate) async fn cancel_requests(
+    db: impl PgExecutor<'_>,
+    leases: &[Lease],
+) -> sqlx::Result<Vec<Uuid>> {
+    let (ids, _) = columns(leases);
+    sqlx::query_scalar!(
+        "select id from engine.runs where id = any($1) and cancel_requested_at is not null",
+        &ids
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Gives a run back, due at once, and wakes a worker for it. False: the lease was lost before.
+pub(crate) async fn release(
+    pool: &PgPool,
+    transport: &dyn Transport,
+    now: Option<Time>,
+    lease: Lease,
+) -> Result<bool, Error> {
+    let mut tx = pool.begin().await?;
+    let released = sqlx::query!(
+        r#"
+        update engine.runs
+           set state = 'queued', owner = null, lease_until = null, wake_at = coalesce($3, now())
+         where id = $1
+           and epoch = $2
+           and state = 'running'
+        "#,
+        lease.run_id,
+        lease.epoch,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected()
+        == 1;
+    if released {
+        transport.enqueue(&mut tx, lease.run_id).await?;
+    }
+    tx.commit().await?;
+    Ok(released)
+}
+
+/// Lets a run wait for `delay` without a worker. False: the lease was lost before.
+pub(crate) async fn postpone(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    lease: Lease,
+    delay: Duration,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        update engine.runs
+           set state = 'waiting',
+               owner = null,
+               lease_until = null,
+               wake_at = coalesce($3, now()) + $4::interval
+         where id = $1
+           and epoch = $2
+           and state = 'running'
+        "#,
+        lease.run_id,
+        lease.epoch,
+        now,
+        interval(delay),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How a run ends, in the form of its columns.
+pub(crate) struct Ending<'a> {
+    pub(crate) state: RunState,
+    pub(crate) output: Option<&'a RawValue>,
+    pub(crate) error: Option<&'a FailureRecord>,
+    pub(crate) at: Time,
+}
+
+/// Ends a run. False: the lease was lost before.
+pub(crate) async fn finish(
+    conn: &mut PgConnection,
+    lease: Lease,
+    ending: Ending<'_>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        update engine.runs
+           set state = $3,
+               output = $4,
+               error = $5,
+               ended_at = $6,
+               owner = null,
+               lease_until = null
+         where id = $1
+           and epoch = $2
+           and state = 'running'
+        "#,
+        lease.run_id,
+        lease.epoch,
+        ending.state.as_str(),
+        ending.output.map(Json) as _,
+        ending.error.map(Json) as _,
+        ending.at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn columns(leases: &[Lease]) -> (Vec<Uuid>, Vec<i64>) {
+    leases.iter().map(|lease| (lease.run_id, lease.epoch)).unzip()
+}
+
+/// `duration` as Postgres counts it: whole microseconds.
+pub(crate) fn interval(duration: Duration) -> sqlx::postgres::types::PgInterval {
+    let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    sqlx::postgres::types::PgInterval { months: 0, days: 0, microseconds }
+}

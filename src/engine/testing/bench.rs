@@ -1,0 +1,109 @@
+//! Drives single runs by hand: claim, drive, move the clock to what the run waits for, again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::exercise::Harness;
+use super::{Deaf, VirtualClock};
+use crate::drive::{Driver, Left};
+use crate::fault::Faults;
+use crate::registry::Registry;
+use crate::session::{Signals, Surroundings};
+use crate::store::{self, Claimant, Claimed};
+use crate::{Client, Clock, End, Outcome, RunState, RunView, Workflow};
+
+/// The lease of a simulated worker.
+const LEASE: Duration = Duration::from_secs(10);
+/// More claims than any scenario needs; a run that takes them all makes no headway.
+const CLAIMS: usize = 50;
+
+/// A database, a clock and a workflow to drive on them.
+pub(super) struct Bench<'h, H> {
+    pub(super) harness: &'h H,
+    pub(super) pool: PgPool,
+    pub(super) clock: VirtualClock,
+    pub(super) client: Client,
+}
+
+impl<'h, H: Harness> Bench<'h, H> {
+    pub(super) fn new(harness: &'h H, pool: &PgPool, clock: &VirtualClock) -> Self {
+        let client = Client::new(pool.clone()).with_clock(clock.clone().into());
+        Self { harness, pool: pool.clone(), clock: clock.clone(), client }
+    }
+
+    fn driver(&self, faults: Option<Faults>) -> Driver<<H::Workflow as Workflow>::Ports> {
+        let mut registry = Registry::new();
+        registry.add::<H::Workflow>();
+        Driver {
+            ports: self.harness.ports(),
+            registry,
+            surroundings: Surroundings {
+                pool: self.pool.clone(),
+                clock: Clock::from(self.clock.clone()),
+                // Every wait suspends the run, so that this bench can see it and move the clock.
+                patience: Duration::ZERO,
+                faults,
+            },
+            transport: Arc::new(Deaf),
+        }
+    }
+
+    /// Claims the run, if it is due.
+    pub(super) async fn claim(&self, run_id: Uuid) -> Option<Claimed> {
+        let kinds = self.driver(None).registry.kinds();
+        let now = Some(self.clock.now());
+        store::sweep(&self.pool, now, &kinds, &[]).await.expect("a sweep");
+        let claimant = Claimant { owner: "exercise", lease: LEASE };
+        let claimed = store::claim(&self.pool, now, &kinds, claimant, 1).await.expect("a claim");
+        claimed.into_iter().find(|claimed| claimed.id == run_id)
+    }
+
+    /// Drives a claimed run once.
+    pub(super) async fn drive(
+        &self,
+        claimed: Claimed,
+        faults: Option<Faults>,
+        signals: Signals,
+    ) -> Left {
+        self.driver(faults).drive(claimed, signals).await
+    }
+
+    /// Drives the run to its end, with a worker of its own for each claim.
+    pub(super) async fn finish(&self, run_id: Uuid, faults: Option<Faults>) -> End {
+        for _ in 0..CLAIMS {
+            if let Some(claimed) = self.claim(run_id).await {
+                self.drive(claimed, faults.clone(), Signals::default()).await;
+            }
+            let run = self.find(run_id).await;
+            match run.state {
+                RunState::Queued => {}
+                RunState::Waiting => self.clock.set(run.wake_at.max(self.clock.now())),
+                // Its worker is gone.
+                RunState::Running => self.lapse(),
+                RunState::Succeeded | RunState::Failed | RunState::Cancelled => return end(run),
+            }
+        }
+        panic!("run {run_id} makes no headway: {:?}", self.find(run_id).await);
+    }
+
+    /// Lets every lease lapse.
+    pub(super) fn lapse(&self) {
+        self.clock.advance(LEASE + Duration::from_millis(1));
+    }
+
+    pub(super) async fn find(&self, run_id: Uuid) -> RunView {
+        self.client.find(run_id).await.expect("a look at the run").expect("the run is there")
+    }
+}
+
+fn end(run: RunView) -> End {
+    let outcome = match run.state {
+        RunState::Succeeded => Outcome::Succeeded(run.output.expect("a success has an output")),
+        RunState::Failed => Outcome::Failed(run.error.expect("a failure has an error")),
+        _ => Outcome::Cancelled,
+    };
+    End { run_id: run.id, at: run.ended_at.expect("an ended run has an end"), outcome }
+}

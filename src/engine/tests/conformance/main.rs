@@ -1,0 +1,15 @@
+//! What the engine promises, on a real Postgres, with workers that run as the application's role.
+//!
+//! Each test has a database of its own; `DATABASE_URL` names a server whose role may create them.
+
+mod cancel;
+mod exercise;
+mod order;
+mod plan;
+mod recovery;
+mod retry;
+mod schedule;
+mod start;
+mod state;
+mod step;
+mod world;

@@ -1,0 +1,102 @@
+//! Schedules: one run per tick, across replicas and downtime.
+
+use std::time::Duration;
+
+use engine::testing::VirtualClock;
+use engine::{Clock, Misfire, Schedule};
+use sqlx::PgPool;
+
+use crate::order::{Order, Ports};
+use crate::world::{Running, World};
+
+fn hourly() -> Schedule<Ports> {
+    Schedule::new("orders.hourly", "0 * * * *", "UTC", |_| Order::default())
+}
+
+/// Waits until the database answers `sql` with `expected`.
+async fn until(world: &World, sql: &'static str, expected: i64) {
+    let reached = async {
+        while world.number(sql).await != expected {
+            Clock::system().sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(15), reached).await;
+    assert!(waited.is_ok(), "{sql}: {} instead of {expected}", world.number(sql).await);
+}
+
+const RUNS: &str = "select count(*) from engine.runs";
+const NEXT: &str = "select extract(epoch from min(next_at))::bigint from engine.schedules";
+
+/// Moves the clock to the next tick and waits until it has been dealt with.
+async fn tick(world: &World, clock: &VirtualClock) {
+    let next = world.number(NEXT).await;
+    clock.set(chrono::DateTime::from_timestamp(next, 0).unwrap());
+    until(world, NEXT, next + 3600).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_tick_starts_exactly_one_run_across_replicas(pool: PgPool) {
+    let (world, clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let replicas: Vec<_> = (0..3)
+        .map(|_| Running::spawn(world.worker(ports.clone()).register::<Order>().schedule(hourly())))
+        .collect();
+    until(&world, "select count(*) from engine.schedules", 1).await;
+    for _ in 0..4 {
+        tick(&world, &clock).await;
+    }
+    until(&world, RUNS, 4).await;
+    until(&world, "select count(*) from engine.runs where state = 'succeeded'", 4).await;
+    assert_eq!(world.number("select missed from engine.schedules").await, 0);
+    for replica in replicas {
+        replica.stop().await;
+    }
+    assert_eq!(world.number(RUNS).await, 4);
+}
+
+/// A worker that declared the schedule, was away for ten hours and a half, and is back.
+async fn after_downtime(pool: PgPool, misfire: Misfire) -> World {
+    let (world, clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let builder =
+        || world.worker(ports.clone()).register::<Order>().schedule(hourly().misfire(misfire));
+    let first = Running::spawn(builder());
+    until(&world, "select count(*) from engine.schedules", 1).await;
+    first.stop().await;
+    clock.advance(Duration::from_secs(10 * 3600 + 1800));
+    let second = Running::spawn(builder());
+    let next = (clock.now() + chrono::TimeDelta::minutes(30)).timestamp();
+    until(&world, NEXT, next).await;
+    second.stop().await;
+    world
+}
+
+#[sqlx::test(migrations = false)]
+async fn missed_ticks_become_one_run_and_are_counted(pool: PgPool) {
+    let world = after_downtime(pool, Misfire::Once).await;
+    assert_eq!(world.number(RUNS).await, 1);
+    assert_eq!(world.number("select missed from engine.schedules").await, 9);
+}
+
+#[sqlx::test(migrations = false)]
+async fn missed_ticks_can_be_skipped(pool: PgPool) {
+    let world = after_downtime(pool, Misfire::Skip).await;
+    assert_eq!(world.number(RUNS).await, 0);
+    assert_eq!(world.number("select missed from engine.schedules").await, 10);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_schedule_that_cannot_be_understood_is_refused_with_its_name(pool: PgPool) {
+    let world = World::new(pool).await;
+    for (cron, zone) in [("every day", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("61 * * * *", "UTC")]
+    {
+        let schedule = Schedule::new("nightly", cron, zone, |_| Order::default());
+        let built = world
+            .worker(Ports::new(world.app.clone()))
+            .register::<Order>()
+            .schedule(schedule)
+            .build();
+        let message = built.err().unwrap().to_string();
+        assert!(message.starts_with("schedule nightly: "), "{message}");
+    }
+}

@@ -1,0 +1,191 @@
+//! A worker: the workflows it knows, its limits, and the life of it in one process.
+//!
+//! Invariant: a worker that cannot be put together says so in [`Builder::build`], before it has
+//! touched the database. What it does is in `dispatch`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::dispatch::Dispatcher;
+use crate::drive::Driver;
+use crate::queue::{Apalis, Transport};
+use crate::registry::Registry;
+use crate::schedule::{self, Schedule};
+use crate::session::Surroundings;
+use crate::{Clock, Error, Workflow};
+
+/// Runs at a time.
+const CONCURRENCY: usize = 8;
+/// How long a worker may be silent before its runs are taken over.
+const LEASE: Duration = Duration::from_secs(10);
+/// How long steps in flight may go on after a shutdown was asked for.
+const GRACE: Duration = Duration::from_secs(20);
+/// Longer waits suspend the run instead of holding a slot.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Connections for claims, leases and wake-ups (one of them listens), beside the caller's pool.
+const CONTROL_CONNECTIONS: u32 = 4;
+
+/// Puts a [`Worker`] together.
+pub struct Builder<P> {
+    pool: PgPool,
+    ports: Arc<P>,
+    registry: Registry<P>,
+    schedules: Vec<Schedule<P>>,
+    concurrency: usize,
+    lease: Duration,
+    grace: Duration,
+    clock: Clock,
+    transport: Arc<dyn Transport>,
+    faults: Vec<String>,
+}
+
+impl<P: Send + Sync + 'static> Builder<P> {
+    /// Adds a workflow in its current version. Old versions may be added beside it as types of
+    /// their own.
+    #[must_use]
+    pub fn register<W: Workflow<Ports = P>>(mut self) -> Self {
+        if !self.registry.add::<W>() {
+            self.faults.push(format!("{} version {} is registered twice", W::NAME, W::VERSION));
+        }
+        self
+    }
+
+    /// Adds a schedule; its workflow must be registered.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule<P>) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
+    /// How many runs are driven at a time; 8 by default.
+    #[must_use]
+    pub fn concurrency(mut self, runs: usize) -> Self {
+        self.concurrency = runs;
+        self
+    }
+
+    /// How long this worker may be silent before its runs are taken over; 10 s by default.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How long steps in flight may go on after a shutdown was asked for; 20 s by default.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The clock; the machine's by default.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Without wake-ups: the sweep has to find everything.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn without_wake_ups(mut self) -> Self {
+        self.transport = Arc::new(crate::testing::Deaf);
+        self
+    }
+
+    /// The worker, or everything that is wrong with it.
+    pub fn build(mut self) -> Result<Worker<P>, Error> {
+        if self.concurrency == 0 {
+            self.faults.push("concurrency is 0".to_owned());
+        }
+        if self.lease < Duration::from_millis(100) {
+            self.faults.push("a lease under 100 ms cannot be renewed in time".to_owned());
+        }
+        for schedule in &self.schedules {
+            schedule.check()?;
+            if self.registry.find(schedule.workflow, schedule.version).is_none() {
+                self.faults.push(format!(
+                    "schedule {} starts {}, which is not registered",
+                    schedule.name, schedule.workflow
+                ));
+            }
+        }
+        if self.faults.is_empty() {
+            Ok(Worker { parts: self })
+        } else {
+            Err(Error::Worker(self.faults.join("; ")))
+        }
+    }
+}
+
+/// Claims and drives runs.
+pub struct Worker<P> {
+    parts: Builder<P>,
+}
+
+impl<P: Send + Sync + 'static> Worker<P> {
+    /// Begins a worker on `pool`, whose role needs what [`crate::migrate`] granted. It opens up to
+    /// four connections of its own beside the pool, with the pool's options.
+    pub fn builder(pool: PgPool, ports: Arc<P>) -> Builder<P> {
+        Builder {
+            pool,
+            ports,
+            registry: Registry::new(),
+            schedules: Vec::new(),
+            concurrency: CONCURRENCY,
+            lease: LEASE,
+            grace: GRACE,
+            clock: Clock::system(),
+            transport: Arc::new(Apalis),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Works until `shutdown` fires; then claims nothing more, lets steps in flight finish within the
+    /// grace period, gives its runs back and wakes another worker for them.
+    ///
+    /// Fails only when the schedules cannot be stored at the start. Dropping the future is like
+    /// killing the process: other workers take over when the leases lapse.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let parts = self.parts;
+        let control = parts
+            .pool
+            .options()
+            .clone()
+            .min_connections(0)
+            .max_connections(CONTROL_CONNECTIONS)
+            .connect_lazy_with(parts.pool.connect_options().as_ref().clone());
+        for schedule in &parts.schedules {
+            schedule::declare(&control, &parts.clock, schedule).await?;
+        }
+        let kinds = parts.registry.kinds();
+        let surroundings =
+            Surroundings { pool: parts.pool, clock: parts.clock, patience: PATIENCE, faults: None };
+        let driver = Driver {
+            ports: parts.ports,
+            registry: parts.registry,
+            surroundings,
+            transport: parts.transport,
+        };
+        let dispatcher = Dispatcher {
+            driver: Arc::new(driver),
+            control: control.clone(),
+            owner: Uuid::from_bytes(rand::random()).to_string(),
+            lease: parts.lease,
+            grace: parts.grace,
+            schedules: parts.schedules,
+            kinds,
+            held: Arc::default(),
+            slots: Arc::new(Semaphore::new(parts.concurrency)),
+            nudge: Arc::new(Notify::new()),
+        };
+        dispatcher.run(shutdown).await;
+        control.close().await;
+        Ok(())
+    }
+}

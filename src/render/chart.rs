@@ -1,0 +1,144 @@
+//! The two charts, drawn as SVG by hand: no script, no library, the same bytes for the same numbers.
+//!
+//! Texts in a chart are ours (month labels, risk levels, formatted numbers); nothing from outside is drawn. Lengths are in
+//! user units of a 680-wide picture that is scaled to the page.
+
+use std::fmt::Write as _;
+
+use evidence::pack::{Coverage, Sla};
+
+use crate::format;
+
+/// At most so many months are drawn, the latest ones; more would be hairlines on a page.
+pub(crate) const MONTHS_MAX: usize = 36;
+
+const WIDTH: f64 = 680.0;
+const LEFT: f64 = 44.0;
+const INK: &str = "#1d2733";
+const PALE: &str = "#5c6b7a";
+const RULE: &str = "#d9e0e7";
+
+const SERIES: [(&str, &str); 3] =
+    [("opened or reopened", "#c8553d"), ("closed", "#2f7d5b"), ("open at the end", "#8a97a6")];
+
+/// Scope coverage per month in percent, one bar a month. A month in which nothing was in scope has a dash, not a bar of height 0.
+pub(crate) fn coverage(months: &[Coverage]) -> String {
+    const TOP: f64 = 22.0;
+    const HEIGHT: f64 = 150.0;
+    let months = &months[months.len().saturating_sub(MONTHS_MAX)..];
+    let mut svg = open(TOP + HEIGHT + 22.0, "Scope coverage per month in percent");
+    for percent in [0, 25, 50, 75, 100] {
+        let y = TOP + HEIGHT * (1.0 - f64::from(percent) / 100.0);
+        line(&mut svg, y);
+        text(&mut svg, (LEFT - 6.0, y + 3.5), "end", PALE, &format!("{percent} %"));
+    }
+    let slot = (WIDTH - LEFT) / as_f64(months.len().max(1));
+    let width = (slot * 0.62).min(46.0);
+    for (at, month) in months.iter().enumerate() {
+        let middle = LEFT + slot * (as_f64(at) + 0.5);
+        let percent = month.scope.percent();
+        let height = HEIGHT * percent.unwrap_or(0.0) / 100.0;
+        let y = TOP + HEIGHT - height;
+        bar(&mut svg, (middle - width / 2.0, y), (width, height), "#1f6f8b");
+        let label = percent.map_or_else(|| format::NONE.to_owned(), |p| format!("{p:.0}"));
+        text(&mut svg, (middle, y - 4.0), "middle", INK, &label);
+        month_label(&mut svg, (middle, TOP + HEIGHT + 14.0), months.len(), month);
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// Opened, closed and still open findings per risk level, as horizontal bars on one scale.
+pub(crate) fn levels(levels: &[Sla]) -> String {
+    const ROW: f64 = 58.0;
+    const BAR: f64 = 13.0;
+    const LABEL: f64 = 84.0;
+    let most = levels.iter().flat_map(bars_of).max().unwrap_or(0).max(1);
+    let mut svg = open(
+        34.0 + ROW * as_f64(levels.len()),
+        "Findings opened, closed and open at the end, per risk level",
+    );
+    legend(&mut svg, LABEL);
+    for (at, level) in levels.iter().enumerate() {
+        let top = 34.0 + ROW * as_f64(at);
+        let name = capital(level.risk_level.as_str());
+        text(&mut svg, (LABEL - 10.0, top + 24.0), "end", INK, &name);
+        for (nth, (number, (_, colour))) in bars_of(level).into_iter().zip(SERIES).enumerate() {
+            let y = top + as_f64(nth) * (BAR + 2.0);
+            let length = (WIDTH - LABEL - 90.0) * number_f64(number) / number_f64(most);
+            let length = if number == 0 { 0.0 } else { length.max(1.5) };
+            bar(&mut svg, (LABEL, y), (length, BAR), colour);
+            text(&mut svg, (LABEL + length + 5.0, y + 10.5), "start", INK, &format::count(number));
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn legend(svg: &mut String, left: f64) {
+    for (at, (label, colour)) in SERIES.into_iter().enumerate() {
+        let x = left + as_f64(at) * 150.0;
+        bar(svg, (x, 4.0), (11.0, 11.0), colour);
+        text(svg, (x + 17.0, 14.0), "start", PALE, label);
+    }
+}
+
+/// The numbers of a level, in the order of [`SERIES`].
+fn bars_of(level: &Sla) -> [u64; 3] {
+    let roll = level.roll_forward;
+    let closed = roll.resolved + roll.accepted + roll.false_positive;
+    [roll.opened + roll.reopened, closed, roll.open_at_end]
+}
+
+/// Every month up to 12, then every third or sixth, so that labels do not run into each other.
+fn month_label(svg: &mut String, at: (f64, f64), months: usize, month: &Coverage) {
+    let every = match months {
+        0..=12 => 1,
+        13..=24 => 3,
+        _ => 6,
+    };
+    let number = month.month.rsplit('-').next().and_then(|m| m.parse::<u32>().ok()).unwrap_or(1);
+    if !(number - 1).is_multiple_of(every) {
+        return;
+    }
+    let label = if month.partial_month { format!("{}*", month.month) } else { month.month.clone() };
+    text(svg, at, "middle", PALE, &label);
+}
+
+fn open(height: f64, title: &str) -> String {
+    format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\">"
+    )
+}
+
+fn line(svg: &mut String, y: f64) {
+    write_to(svg, format_args!(r#"<path d="M{LEFT} {y:.1}H{WIDTH}" stroke="{RULE}"/>"#));
+}
+
+fn bar(svg: &mut String, (x, y): (f64, f64), (width, height): (f64, f64), colour: &str) {
+    let size = format_args!(r#"width="{width:.1}" height="{height:.1}""#).to_string();
+    write_to(svg, format_args!(r#"<rect x="{x:.1}" y="{y:.1}" {size} fill="{colour}"/>"#));
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, colour: &str, words: &str) {
+    let place = format_args!(r#"x="{x:.1}" y="{y:.1}" text-anchor="{anchor}""#).to_string();
+    write_to(svg, format_args!(r#"<text {place} fill="{colour}">{words}</text>"#));
+}
+
+fn write_to(svg: &mut String, piece: std::fmt::Arguments<'_>) {
+    svg.write_fmt(piece).expect("writing to a String cannot fail");
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn as_f64(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the length of a bar needs no 53 bits")]
+fn number_f64(number: u64) -> f64 {
+    number as f64
+}

@@ -1,0 +1,165 @@
+//! Prints HTML as PDF in a Chromium of our own.
+//!
+//! Invariants
+//! - One browser per [`Chromium`], one print at a time. A browser is kept only after a print that succeeded; after an error, a
+//!   timeout or a caller that went away it is killed, and the next print starts another.
+//! - A print leaves nothing in the browser: each has a browser context of its own, disposed afterwards.
+//! - What is printed cannot run scripts, reach the network or read files (see `print.rs` and `process.rs`).
+
+mod dates;
+mod print;
+mod process;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chromiumoxide::Browser;
+use chromiumoxide::error::CdpError;
+use chromiumoxide::handler::HandlerConfig;
+use evidence::time::Time;
+use futures_util::StreamExt as _;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use process::Process;
+
+/// How Chromium is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program: a path, or a name to look for in the usual folders.
+    pub executable: PathBuf,
+    /// Chromium's own sandbox. It cannot work for root, so a process of root must say `false`.
+    pub sandbox: bool,
+    /// For the start of the browser, and for one print.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            executable: PathBuf::from("chromium"),
+            sandbox: true,
+            timeout: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A Chromium that prints; cheap to clone, all clones share one browser.
+#[derive(Clone)]
+pub struct Chromium {
+    options: Options,
+    live: Arc<Mutex<Option<Live>>>,
+}
+
+/// Why nothing was printed. Trying again starts another browser.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "Chromium could not be started as {executable}: {reason}; check that it is installed, that the configured path is \
+         right and that it may start (as root it needs its sandbox switched off)"
+    )]
+    Start { executable: String, reason: String },
+    #[error("Chromium did not finish within {0:?}; it was stopped")]
+    Timeout(Duration),
+    #[error("Chromium failed while printing; it was stopped")]
+    Browser(#[source] Box<CdpError>),
+    #[error("the PDF does not say where its dates are, so it cannot be made reproducible")]
+    Undated,
+}
+
+impl From<CdpError> for Error {
+    fn from(error: CdpError) -> Self {
+        Self::Browser(Box::new(error))
+    }
+}
+
+impl Chromium {
+    /// Starts a browser, so that a machine without a working one is known at once.
+    pub async fn launch(options: Options) -> Result<Self, Error> {
+        let live = Live::start(&options).await?;
+        Ok(Self { options, live: Arc::new(Mutex::new(Some(live))) })
+    }
+
+    /// Prints a page as A4, with `dated` as the PDF's dates: the same page gives the same bytes.
+    pub async fn pdf(&self, html: &str, dated: Time) -> Result<Vec<u8>, Error> {
+        let mut slot = self.live.lock().await;
+        // Taken out, and put back only after success: a browser of unknown state is dropped, and thereby killed.
+        let live = match slot.take().and_then(Live::alive) {
+            Some(live) => live,
+            None => Live::start(&self.options).await?,
+        };
+        let printed =
+            tokio::time::timeout(self.options.timeout, print::pdf(&live.browser, html)).await;
+        match printed {
+            Ok(Ok(pdf)) => {
+                *slot = Some(live);
+                dates::set(pdf, dated)
+            }
+            Ok(Err(error)) => {
+                live.end().await;
+                Err(error.into())
+            }
+            Err(_elapsed) => {
+                live.end().await;
+                Err(Error::Timeout(self.options.timeout))
+            }
+        }
+    }
+
+    /// Whether a browser can print at this moment, by printing a word.
+    pub async fn probe(&self) -> Result<(), Error> {
+        self.pdf("<!doctype html><title>probe</title><p>probe", Time::UNIX_EPOCH).await.map(drop)
+    }
+
+    /// Stops the browser; a later print would start one again.
+    pub async fn close(&self) {
+        if let Some(live) = self.live.lock().await.take() {
+            live.end().await;
+        }
+    }
+}
+
+/// A browser that runs, and the connection to it.
+struct Live {
+    browser: Browser,
+    process: Process,
+    connection: JoinHandle<()>,
+}
+
+impl Live {
+    async fn start(options: &Options) -> Result<Self, Error> {
+        let process = Process::start(options).await?;
+        let config = HandlerConfig {
+            request_timeout: options.timeout,
+            viewport: None,
+            cache_enabled: false,
+            ..HandlerConfig::default()
+        };
+        let (browser, mut handler) =
+            Browser::connect_with_config(process.address().to_owned(), config).await?;
+        // Ends when the browser goes away, or says something that cannot be understood.
+        let connection =
+            tokio::spawn(async move { while let Some(Ok(())) = handler.next().await {} });
+        Ok(Self { browser, process, connection })
+    }
+
+    /// The browser again, if it still runs.
+    fn alive(mut self) -> Option<Self> {
+        (!self.connection.is_finished() && self.process.is_alive()).then_some(self)
+    }
+
+    async fn end(mut self) {
+        self.connection.abort();
+        self.process.kill().await;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}

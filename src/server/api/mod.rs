@@ -1,0 +1,69 @@
+//! The operations, one file per resource. What they take and answer is in `openapi/driftpack.yaml`,
+//! written first; `crate::contract` holds the two together.
+//!
+//! Invariants
+//! - The structs hold no state: the document is built without a database.
+//! - An operation that touches an organisation's rows takes an `OrgScope` as its first argument, so
+//!   credentials and rights are checked before anything else is read.
+
+mod audit_export;
+mod audit_log;
+mod body;
+mod download;
+mod finding;
+mod me;
+mod page;
+mod path;
+mod scan;
+#[expect(clippy::unused_async, reason = "poem-openapi takes async functions only")]
+mod system;
+mod upload;
+mod word;
+
+use poem_openapi::{OpenApiService, Tags};
+
+/// What an operation is about.
+#[derive(Tags)]
+enum Tag {
+    /// Compliance Packs: requesting, watching, downloading.
+    AuditExports,
+    /// Drift scans: handing in and reading.
+    Scans,
+    /// Drifted resources, followed over time.
+    Findings,
+    /// The hash-chained audit log and its verification.
+    AuditLog,
+    /// What platform administrators see.
+    Admin,
+    /// Who the caller is.
+    Account,
+    /// Health, figures, keys and this document.
+    System,
+}
+
+type Operations = (
+    audit_export::Api,
+    download::Api,
+    scan::Api,
+    finding::Api,
+    audit_log::Api,
+    me::Api,
+    system::Api,
+);
+
+/// The service without its state.
+pub(crate) fn service() -> OpenApiService<Operations, ()> {
+    let operations = (
+        audit_export::Api,
+        download::Api,
+        scan::Api,
+        finding::Api,
+        audit_log::Api,
+        me::Api,
+        system::Api,
+    );
+    OpenApiService::new(operations, "driftpack", "2.0.0").description(DESCRIPTION)
+}
+
+const DESCRIPTION: &str = "Takes in Terraform drift scans, keeps their history and a hash-chained audit log, \
+and builds Compliance Packs that an auditor can check with stock tools.";

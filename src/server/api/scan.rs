@@ -1,0 +1,255 @@
+//! Drift scans: handing in and reading.
+
+mod row;
+
+use chrono::{DateTime, Utc};
+use db::scans::Ingest;
+use evidence::ids::{ScanId, StateSourceId};
+use evidence::scan::{Observation, SourceKind};
+use evidence::time::Time;
+use poem_openapi::param::Query;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, OpenApi};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::path::Id;
+use super::upload::Upload;
+use super::word::ScanStatus;
+use super::{Tag, page};
+use crate::auth::{HandInScan, OrgScope, ReadOrg};
+use crate::errors::{Denied, Error, Input, Refused, Result, statuses};
+use row::{ObservedAtSource, Receipt, Scan, ScanDetail, ScanList};
+
+/// How far ahead a sender's clock may be.
+fn clocks_differ() -> chrono::Duration {
+    chrono::Duration::minutes(5)
+}
+
+#[derive(ApiResponse)]
+enum HandedIn {
+    /// These bytes came for this state source before: nothing is added, and this is the scan of the first time.
+    #[oai(status = 200)]
+    Known(Json<Receipt>),
+    /// The scan is taken in.
+    #[oai(status = 201)]
+    Added(Json<Receipt>),
+}
+
+statuses! {
+    HandInErrors = [400, 401, 403, 404, 413, 415, 422, 500, 503];
+    ListErrors = [400, 401, 403, 404, 500, 503];
+    GetErrors = [401, 403, 404, 500, 503];
+}
+
+pub(crate) struct Api;
+
+#[OpenApi(prefix_path = "/api/v2", tag = "Tag::Scans")]
+impl Api {
+    /// Hand in a drift scan
+    ///
+    /// Owners, admins and members, and API keys with the scope `write`. The body is the file as the tool wrote it: `terraform show -json` of a plan, the stream of `terraform plan -json`, or `driftctl scan -o json://`; which of them is found out from the content. It may be packed with gzip.
+    #[oai(
+        path = "/orgs/:org_id/scans",
+        method = "post",
+        operation_id = "ingestScan",
+        request_header(
+            name = "x-driftpack-ci-repository",
+            ty = "Option<String>",
+            description = "Repository that the pipeline works on."
+        ),
+        request_header(
+            name = "x-driftpack-ci-branch",
+            ty = "Option<String>",
+            description = "Branch that the pipeline works on."
+        ),
+        request_header(
+            name = "x-driftpack-ci-commit",
+            ty = "Option<String>",
+            description = "Commit that the pipeline works on."
+        ),
+        request_header(
+            name = "x-driftpack-ci-run-url",
+            ty = "Option<String>",
+            description = "Page of the pipeline's run; http or https."
+        ),
+        request_header(
+            name = "x-driftpack-ci-pull-request",
+            ty = "Option<String>",
+            description = "Pull request that the pipeline works on."
+        )
+    )]
+    async fn ingest(
+        &self,
+        /// The organisation.
+        #[oai(name = "org_id")]
+        scope: OrgScope<HandInScan>,
+        /// Name of the state that was scanned; made on first use.
+        state_source: Query<String>,
+        /// When the tool looked. Without it the file's own time counts, and without that the time of receipt. Up to five minutes in the future count as now.
+        observed_at: Query<Option<DateTime<Utc>>>,
+        upload: Upload,
+    ) -> Result<HandedIn, Refused<HandInErrors>> {
+        let ci = upload.ci.clone();
+        let file = read(&scope, upload).await?;
+        let (at, source) =
+            observed_at_of(observed_at.0, file.observation.observed_at, scope.context.now)?;
+        let mut tx = scope.begin().await?;
+        let state_source = db::state_sources::ensure(
+            &mut tx,
+            scope.org.id,
+            &state_source.0,
+            SourceKind::Upload,
+            &scope.cause(),
+        )
+        .await?;
+        let actor = scope.caller.actor();
+        let ingest = Ingest {
+            state_source: state_source.id,
+            observation: file.observation,
+            observed_at: at,
+            content_sha256: file.sha256,
+            bytes: file.size_bytes,
+            triggered_by: format!("{}:{}", actor.kind, actor.id),
+            ci,
+            actor,
+            origin: scope.context.request_id.clone(),
+            now: scope.context.now,
+        };
+        let ingested = db::scans::ingest(&mut tx, ingest).await?;
+        tx.commit().await?;
+        let is_known = ingested.duplicate;
+        let receipt = Json(Receipt::new(ingested, source));
+        Ok(if is_known { HandedIn::Known(receipt) } else { HandedIn::Added(receipt) })
+    }
+
+    /// List drift scans
+    ///
+    /// Latest observation first. Every member, and API keys with the scope `read`.
+    #[oai(path = "/orgs/:org_id/scans", method = "get", operation_id = "listScans")]
+    #[expect(clippy::too_many_arguments, reason = "one argument per documented parameter")]
+    async fn list(
+        &self,
+        /// The organisation.
+        #[oai(name = "org_id")]
+        scope: OrgScope<ReadOrg>,
+        /// Only scans of this state source.
+        state_source_id: Query<Option<Uuid>>,
+        /// Only scans with this status.
+        status: Query<Option<ScanStatus>>,
+        /// Only scans observed at or after this time.
+        from: Query<Option<DateTime<Utc>>>,
+        /// Only scans observed before this time.
+        to: Query<Option<DateTime<Utc>>>,
+        /// 1 to 1000; 50 unless given.
+        limit: Query<Option<u32>>,
+        /// The `next_cursor` of the answer before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<ScanList>, Refused<ListErrors>> {
+        let limit = page::limit(limit.0)?;
+        let filter = db::scans::Filter {
+            state_source: state_source_id.0.map(StateSourceId),
+            status: status.0.map(Into::into),
+            from: from.0,
+            to: to.0,
+            after: cursor.0.as_deref().map(page::read_cursor).transpose()?,
+            limit,
+        };
+        let mut tx = scope.begin().await?;
+        let scans = db::scans::list(&mut tx, scope.org.id, &filter).await?;
+        tx.commit().await?;
+        let last = scans.last().filter(|_| scans.len() == limit as usize);
+        let next_cursor = last.map(|scan| page::cursor(scan.observed_at, scan.id));
+        Ok(Json(ScanList { scans: scans.into_iter().map(Scan::from).collect(), next_cursor }))
+    }
+
+    /// Get a drift scan
+    ///
+    /// With what it showed that became no finding. Every member, and API keys with the scope `read`.
+    #[oai(path = "/orgs/:org_id/scans/:scan_id", method = "get", operation_id = "getScan")]
+    async fn get(
+        &self,
+        /// The organisation.
+        #[oai(name = "org_id")]
+        scope: OrgScope<ReadOrg>,
+        /// The scan.
+        scan_id: Id,
+    ) -> Result<Json<ScanDetail>, Refused<GetErrors>> {
+        let (org, id) = (scope.org.id, ScanId(scan_id.0));
+        let mut tx = scope.begin().await?;
+        let scan = db::scans::find(&mut tx, org, id).await?.ok_or(Denied::NotFound("scan"))?;
+        let suppressed = db::scans::suppressed(&mut tx, org, id).await?;
+        tx.commit().await?;
+        Ok(Json(ScanDetail::new(scan, suppressed)))
+    }
+}
+
+/// A scan file that was understood.
+struct File {
+    observation: Observation,
+    sha256: [u8; 32],
+    size_bytes: u64,
+}
+
+/// Unpacks, hashes and reads the file, off the async threads and a few at a time.
+async fn read(scope: &OrgScope<HandInScan>, upload: Upload) -> Result<File> {
+    let _place = scope.context.state.heavy.acquire().await.map_err(Error::internal)?;
+    tokio::task::spawn_blocking(move || {
+        let bytes = upload.unpack()?;
+        let observation = evidence::input::read(&bytes)?.into_scan()?;
+        let sha256 = Sha256::digest(&bytes).into();
+        Ok(File { observation, sha256, size_bytes: bytes.len() as u64 })
+    })
+    .await?
+}
+
+/// When the scan was observed: what the caller says, else the file, else now.
+fn observed_at_of(
+    caller: Option<Time>,
+    file: Option<Time>,
+    now: Time,
+) -> Result<(Time, ObservedAtSource)> {
+    let (at, source) = match (caller, file) {
+        (Some(at), _) => (at, ObservedAtSource::Caller),
+        (None, Some(at)) => (at, ObservedAtSource::File),
+        (None, None) => (now, ObservedAtSource::Receipt),
+    };
+    if at > now + clocks_differ() {
+        let message = "The scan claims to be observed in the future; check the clock of the machine that ran it.";
+        return Err(Input::ObservedAt { code: "observed_at_in_future", message }.into());
+    }
+    if at < Time::UNIX_EPOCH {
+        let message = "The scan claims to be observed before 1970; pass observed_at.";
+        return Err(Input::ObservedAt { code: "observed_at_out_of_range", message }.into());
+    }
+    Ok((evidence::time::floor_micros(at.min(now)), source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_caller_knows_best_then_the_file_then_the_clock() {
+        let (caller, file, now) =
+            (at("2026-01-01T00:00:00Z"), at("2026-01-02T00:00:00Z"), at("2026-01-03T00:00:00Z"));
+        let of = |caller, file| observed_at_of(caller, file, now).unwrap();
+        assert_eq!(of(Some(caller), Some(file)), (caller, ObservedAtSource::Caller));
+        assert_eq!(of(None, Some(file)), (file, ObservedAtSource::File));
+        assert_eq!(of(None, None), (now, ObservedAtSource::Receipt));
+    }
+
+    #[test]
+    fn a_clock_that_is_a_little_ahead_counts_as_now_and_the_future_is_refused() {
+        let now = at("2026-01-03T00:00:00Z");
+        let ahead = at("2026-01-03T00:04:59Z");
+        assert_eq!(observed_at_of(Some(ahead), None, now).unwrap().0, now);
+        assert!(observed_at_of(Some(at("2026-01-03T00:05:01Z")), None, now).is_err());
+        assert!(observed_at_of(None, Some(at("2027-01-01T00:00:00Z")), now).is_err());
+        assert!(observed_at_of(Some(at("1969-12-31T23:59:59Z")), None, now).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! Health, figures, published keys and the document. Open to everybody: nothing here tells a secret.
+
+use std::collections::BTreeMap;
+
+use poem_openapi::payload::{Html, Json, PlainText};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
+use serde_json::Value;
+
+use super::Tag;
+use crate::contract;
+use crate::errors::{Refused, statuses};
+use crate::state::Context;
+
+/// The process answers.
+#[derive(Debug, Object)]
+pub(crate) struct Health {
+    status: HealthStatus,
+}
+
+/// Whether something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum HealthStatus {
+    Ok,
+    Unavailable,
+}
+
+/// Whether requests can be served.
+#[derive(Debug, Object)]
+#[oai(rename = "Readiness")]
+pub(crate) struct Ready {
+    /// `ok` when every dependency is.
+    status: HealthStatus,
+    /// By name: `postgres`, `redis`, `storage`, `issuer`, and `chromium` where PDFs are made.
+    dependencies: BTreeMap<String, HealthStatus>,
+}
+
+#[derive(ApiResponse)]
+enum Readiness {
+    /// Every dependency answers.
+    #[oai(status = 200)]
+    Ok(Json<Ready>),
+    /// A dependency does not answer.
+    #[oai(status = 503)]
+    Unavailable(
+        Json<Ready>,
+        /// Whole seconds.
+        #[oai(header = "Retry-After")]
+        u64,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum Docs {
+    /// A page that browses this document.
+    #[oai(status = 200)]
+    Page(
+        Html<String>,
+        /// What the page may do: run what it brings, and call this server.
+        #[oai(header = "Content-Security-Policy")]
+        String,
+    ),
+}
+
+statuses! {
+    InternalErrors = [500];
+}
+
+const RETRY_SECONDS: u64 = 5;
+
+/// The page brings its scripts and styles along and loads nothing.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+img-src data:; font-src data:; connect-src 'self'; frame-ancestors 'none'";
+
+pub(crate) struct Api;
+
+#[OpenApi(tag = "Tag::System")]
+impl Api {
+    /// Say that the process lives
+    ///
+    /// Looks at nothing else: a restart would not help what `/readyz` reports.
+    #[oai(path = "/healthz", method = "get", operation_id = "getHealth")]
+    async fn healthz(&self) -> Result<Json<Health>, Refused<InternalErrors>> {
+        Ok(Json(Health { status: HealthStatus::Ok }))
+    }
+
+    /// Say whether every dependency answers
+    ///
+    /// Looks at each dependency, at most once a second.
+    #[oai(path = "/readyz", method = "get", operation_id = "getReadiness")]
+    async fn readyz(&self, context: Context) -> Result<Readiness, Refused<InternalErrors>> {
+        let found = context.state.readiness.dependencies(&context.state).await;
+        let word = |is_ok| if is_ok { HealthStatus::Ok } else { HealthStatus::Unavailable };
+        let is_ok = found.iter().all(|dependency| dependency.is_ok);
+        let dependencies = found.iter().map(|one| (one.name.to_owned(), word(one.is_ok))).collect();
+        let ready = Json(Ready { status: word(is_ok), dependencies });
+        Ok(if is_ok { Readiness::Ok(ready) } else { Readiness::Unavailable(ready, RETRY_SECONDS) })
+    }
+
+    /// Give figures to Prometheus
+    ///
+    /// Text format 0.0.4.
+    #[oai(path = "/metrics", method = "get", operation_id = "getMetrics")]
+    async fn metrics(
+        &self,
+        context: Context,
+    ) -> Result<PlainText<String>, Refused<InternalErrors>> {
+        Ok(PlainText(context.state.metrics.render()))
+    }
+
+    /// Give this document
+    ///
+    /// As JSON.
+    #[oai(path = "/openapi.json", method = "get", operation_id = "getOpenApi")]
+    async fn openapi(&self) -> Result<Json<Value>, Refused<InternalErrors>> {
+        Ok(Json(contract::document().clone()))
+    }
+
+    /// Browse this document
+    ///
+    /// The page loads nothing from elsewhere.
+    #[oai(path = "/docs", method = "get", operation_id = "getDocs")]
+    async fn docs(&self) -> Result<Docs, Refused<InternalErrors>> {
+        Ok(Docs::Page(Html(contract::page().to_owned()), DOCS_POLICY.to_owned()))
+    }
+
+    /// Give the public keys that packs are signed with
+    ///
+    /// Keys that are no longer used to sign stay here, so that old packs can be verified.
+    #[oai(
+        path = "/.well-known/driftpack-keys.json",
+        method = "get",
+        operation_id = "getSigningKeys"
+    )]
+    async fn keys(&self, context: Context) -> Result<Json<Value>, Refused<InternalErrors>> {
+        Ok(Json(context.state.options.public_keys.clone()))
+    }
+}

@@ -1,0 +1,104 @@
+//! Enums of the domain as words of the document: each lists its words, and reads them exactly.
+
+use poem_openapi::Enum;
+
+/// An enum of the document with the same words as one of the domain; a test holds them together.
+macro_rules! words {
+    ($($(#[$meta:meta])* $name:ident = $domain:ty { $($variant:ident),+ $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        #[oai(rename_all = "snake_case")]
+        pub(crate) enum $name { $($variant),+ }
+
+        impl From<$domain> for $name {
+            fn from(value: $domain) -> Self {
+                match value { $(<$domain>::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$name> for $domain {
+            fn from(value: $name) -> Self {
+                match value { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    )+
+
+        #[cfg(test)]
+        mod tests {
+            use poem_openapi::types::ToJSON as _;
+
+            #[test]
+            fn every_word_is_spelled_as_in_the_domain() {
+                $(for value in <$domain>::ALL.iter().copied() {
+                    let word = super::$name::from(value);
+                    assert_eq!(word.to_json(), Some(value.as_str().into()));
+                    assert_eq!(<$domain>::from(word), value);
+                })+
+            }
+        }
+    };
+}
+
+words! {
+    /// `pending → running → done → expired`, or `failed`, or `deleted`.
+    ExportStatus = db::exports::Status { Pending, Running, Done, Failed, Expired, Deleted }
+
+    /// How much a scan could see: everything in its scope, some of it, nothing.
+    ScanStatus = evidence::scan::ScanStatus { Done, Partial, Failed }
+
+    /// How the infrastructure differs from what Terraform recorded.
+    DriftType = evidence::scan::DriftType { Missing, Extra, Changed }
+
+    /// How much a drift matters.
+    RiskLevel = evidence::risk::RiskLevel { Critical, High, Medium, Low }
+
+    /// Where a finding stands.
+    FindingStatus = evidence::finding::Status { Open, Resolved, Accepted, FalsePositive }
+
+    /// How a finding was closed.
+    FindingResolution = evidence::finding::Resolution {
+        NoLongerObserved, Reverted, Codified, AcceptedRisk, FalsePositive
+    }
+
+    /// What happened to a finding.
+    FindingEventKind = evidence::finding::EventKind {
+        Detected, Updated, Moved, Resolved, Reopened, Accepted, FalsePositive
+    }
+
+    /// What a member may do.
+    MemberRole = evidence::org::Role { Owner, Admin, Member, Viewer }
+
+    /// What the organisation has bought.
+    OrgPlan = evidence::org::Plan { Free, Team, Enterprise }
+
+    /// What an API key may do.
+    KeyScope = evidence::org::Scope { Read, Write }
+
+    /// What verification found.
+    VerificationStatus = evidence::chain::Status { Ok, Broken, Truncated, Empty }
+
+    /// What is wrong with an entry.
+    FaultKind = evidence::chain::BadKind { Content, Link, Gap, Columns, Head }
+}
+
+/// What a person decides about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum Decision {
+    /// The risk is accepted: open → accepted.
+    AcceptedRisk,
+    /// It is none: open → false positive.
+    FalsePositive,
+    /// Back to open.
+    Reopen,
+}
+
+impl From<Decision> for evidence::finding::Decision {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::AcceptedRisk => Self::Accept,
+            Decision::FalsePositive => Self::FalsePositive,
+            Decision::Reopen => Self::Reopen,
+        }
+    }
+}

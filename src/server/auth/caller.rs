@@ -1,0 +1,157 @@
+//! The caller of a request, whatever organisation it is about.
+
+use db::api_keys::ApiKey;
+use db::users::{Profile, User};
+use evidence::action::Actor;
+use evidence::time::Time;
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+
+use super::api_key;
+use super::credentials::Credentials;
+use crate::errors::{Denied, Result};
+use crate::state::{Context, State};
+
+/// Somebody whose credentials were verified.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    Person(User),
+    Key(ApiKey),
+}
+
+impl Caller {
+    pub(crate) fn actor(&self) -> Actor {
+        match self {
+            Self::Person(user) => Actor::user(user.id),
+            Self::Key(key) => Actor::api_key(key.id),
+        }
+    }
+
+    /// Verifies the request's credentials.
+    pub(super) async fn of(request: &Request, state: &State, now: Time) -> Result<Self> {
+        match Credentials::of(request)? {
+            Credentials::Token(token) => Self::person(state, token, now).await,
+            Credentials::Key(key) => Self::key(state, key, now).await,
+        }
+    }
+
+    async fn person(state: &State, token: &str, now: Time) -> Result<Self> {
+        let identity = state.verifier.verify(token, now).await?;
+        let profile =
+            Profile { iss: &identity.iss, sub: &identity.sub, email: identity.email.as_deref() };
+        let mut conn = state.pool.acquire().await?;
+        Ok(Self::Person(db::users::upsert(&mut conn, profile, now).await?))
+    }
+
+    async fn key(state: &State, text: &str, now: Time) -> Result<Self> {
+        const UNKNOWN: Denied = Denied::Unauthorized("The API key is unknown or revoked");
+        if !api_key::is_well_formed(text) {
+            return Err(UNKNOWN.into());
+        }
+        let mut tx = state.pool.begin().await?;
+        let found = db::api_keys::find_by_hmac(&mut tx, &state.pepper.hmac(text)).await?;
+        let key = found.ok_or(UNKNOWN)?;
+        db::scope(&mut tx, key.org_id).await?;
+        db::api_keys::touch(&mut tx, key.org_id, key.id, now).await?;
+        tx.commit().await?;
+        Ok(Self::Key(key))
+    }
+}
+
+pub(super) const OIDC: &str = "oidc";
+pub(super) const API_KEY: &str = "api_key";
+
+/// Names both ways to sign in.
+pub(super) fn register_schemes(registry: &mut Registry) {
+    let scheme = |ty, description| MetaSecurityScheme {
+        ty,
+        description: Some(description),
+        name: None,
+        key_in: None,
+        scheme: None,
+        bearer_format: None,
+        flows: None,
+        openid_connect_url: None,
+    };
+    let oidc = scheme("http", "An access token of the configured OIDC issuer: a person.");
+    registry.create_security_scheme(
+        OIDC,
+        MetaSecurityScheme { scheme: Some("bearer"), bearer_format: Some("JWT"), ..oidc },
+    );
+    let key = scheme(
+        "apiKey",
+        "A machine of one organisation; the key may also be sent as a bearer token.",
+    );
+    registry.create_security_scheme(
+        API_KEY,
+        MetaSecurityScheme { name: Some("x-api-key"), key_in: Some("header"), ..key },
+    );
+}
+
+/// Any verified caller.
+pub(crate) struct Anyone {
+    pub(crate) caller: Caller,
+    pub(crate) context: Context,
+}
+
+/// A person who administers the platform.
+pub(crate) struct PlatformAdmin {
+    pub(crate) actor: Actor,
+    pub(crate) context: Context,
+}
+
+impl<'a> ApiExtractor<'a> for Anyone {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        register_schemes(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![OIDC, API_KEY]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = Context::of(request);
+        let caller = Caller::of(request, &context.state, context.now).await?;
+        Ok(Self { caller, context })
+    }
+}
+
+impl<'a> ApiExtractor<'a> for PlatformAdmin {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        register_schemes(registry);
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![OIDC]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let context = Context::of(request);
+        match Caller::of(request, &context.state, context.now).await? {
+            Caller::Key(_) => Err(crate::errors::Error::from(Denied::OidcRequired).into()),
+            Caller::Person(user) if !user.is_platform_admin => {
+                Err(crate::errors::Error::from(Denied::PlatformAdminRequired).into())
+            }
+            Caller::Person(user) => {
+                Ok(Self { actor: Actor::operator(&user.id.to_string()), context })
+            }
+        }
+    }
+}

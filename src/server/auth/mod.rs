@@ -1,0 +1,25 @@
+//! Who calls: a person with a token of the OIDC issuer, or a machine with an API key.
+//!
+//! Invariants
+//! - A handler learns of a caller only through an extractor of this module, so it cannot forget to ask.
+//! - The checks run in one order: 401 → 404 (organisation) → 403 → 402; input is looked at afterwards.
+//! - Tokens and keys never appear in a log or an error.
+
+pub mod api_key;
+mod caller;
+mod credentials;
+mod jwks;
+pub mod oidc;
+mod rule;
+mod scope;
+
+pub use oidc::Verifier;
+
+pub(crate) use caller::{Anyone, Caller, PlatformAdmin};
+pub(crate) use rule::{
+    DecideFinding, DeletePack, DownloadPack, HandInScan, ReadAuditLog, ReadOrg, RequestPack, Right,
+};
+pub(crate) use scope::OrgScope;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The contract: `openapi/driftpack.yaml`, written first, is what is served.
+//!
+//! Invariants, each held by a test
+//! - What the code does (poem-openapi's own document) and what the file says are equal, but for what
+//!   poem-openapi cannot express: see [`tests`].
+//! - Every operation of the file has a summary, a description, an operation id, its error answers
+//!   and an example.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::api;
+
+const YAML: &str = include_str!("../../openapi/driftpack.yaml");
+
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_yaml::from_str(YAML).expect("a test reads the same text"));
+
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    // Swagger UI with everything it needs inside, around poem-openapi's document; ours has examples.
+    let service = api::service();
+    // `</script>` inside a string of the document would end the script.
+    let document = DOCUMENT.to_string().replace("</", "<\\/");
+    service.swagger_ui_html().replace(&service.spec(), &document)
+});
+
+/// The document as it is served.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// A page that browses the document.
+pub(crate) fn page() -> &'static str {
+    &PAGE
+}
+
+/// The document as the code makes it, without examples: what the file is compared with.
+pub fn from_code() -> Value {
+    serde_json::from_str(&api::service().spec()).expect("poem-openapi writes JSON")
+}
+
+#[cfg(test)]
+mod tests;

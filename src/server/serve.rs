@@ -1,0 +1,33 @@
+//! Serving until told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::listener::TcpAcceptor;
+use poem::{EndpointExt, IntoEndpoint, Response, Server};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::request::Layer;
+use crate::state::State;
+
+/// Longer than load balancers keep idle connections, so that they close first.
+const IDLE: Duration = Duration::from_secs(75);
+/// How long requests in flight may take to end; a large download is cut and can be continued.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Answers requests on `listener` until `stop`; requests in flight are answered.
+pub async fn serve(
+    state: Arc<State>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?).idle_timeout(IDLE);
+    server.run_with_graceful_shutdown(app(state), stop.cancelled_owned(), Some(GRACE)).await
+}
+
+/// Everything that is served.
+pub(crate) fn app(state: Arc<State>) -> impl poem::Endpoint<Output = Response> + 'static {
+    api::service().into_endpoint().with(Layer(state))
+}

@@ -1,0 +1,135 @@
+//! What the server works with. Injected into each request, so that the document can be built
+//! without any of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use evidence::time::Time;
+use futures_util::future::BoxFuture;
+use poem::Request;
+use serde_json::Value;
+use sqlx::PgPool;
+use storage::Storage;
+use tokio::sync::Semaphore;
+
+use crate::auth::Verifier;
+use crate::auth::api_key::Pepper;
+use crate::limiter::Limiter;
+use crate::metrics::Metrics;
+use crate::ready::Readiness;
+
+/// Limits and facts of this installation.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Largest scan file, before and after unpacking.
+    pub scan_bytes_max: usize,
+    /// The document behind `/.well-known/driftpack-keys.json`: the public signing keys.
+    pub public_keys: Value,
+}
+
+/// Scan files up to this size are taken unless configured otherwise.
+pub const SCAN_BYTES_MAX: usize = 64 << 20;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { scan_bytes_max: SCAN_BYTES_MAX, public_keys: serde_json::json!({ "keys": [] }) }
+    }
+}
+
+/// A dependency that only the composition root knows, checked by `/readyz`.
+#[derive(Clone)]
+pub struct Probe {
+    /// Name in the answer.
+    pub name: &'static str,
+    pub check: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
+
+/// The parts that the composition root brings.
+pub struct Parts {
+    /// Connections as the application's role, never as the owner of the tables.
+    pub pool: PgPool,
+    pub engine: engine::Client,
+    pub storage: Storage,
+    pub verifier: Verifier,
+    pub pepper: Pepper,
+    pub limiter: Limiter,
+    pub clock: engine::Clock,
+    pub options: Options,
+    pub probes: Vec<Probe>,
+}
+
+/// The parts, and what the server keeps for itself.
+pub struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) engine: engine::Client,
+    pub(crate) storage: Storage,
+    pub(crate) verifier: Verifier,
+    pub(crate) pepper: Pepper,
+    pub(crate) limiter: Limiter,
+    pub(crate) clock: engine::Clock,
+    pub(crate) options: Options,
+    pub(crate) probes: Vec<Probe>,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+    /// Bounds the memory of scan files in the works and the work of verifications.
+    pub(crate) heavy: Semaphore,
+}
+
+/// Each may hold a scan file twice (packed and unpacked) and what was read from it.
+const HEAVY_REQUESTS: usize = 4;
+
+impl State {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { pool, engine, storage, verifier, pepper, limiter, clock, options, probes } =
+            parts;
+        Self {
+            pool,
+            engine,
+            storage,
+            verifier,
+            pepper,
+            limiter,
+            clock,
+            options,
+            probes,
+            metrics: Metrics::default(),
+            readiness: Readiness::default(),
+            heavy: Semaphore::new(HEAVY_REQUESTS),
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// What every handler needs to know of its request.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) state: Arc<State>,
+    pub(crate) request_id: String,
+    /// When the request came.
+    pub(crate) now: Time,
+}
+
+impl Context {
+    /// The context that `crate::request` has put into the request.
+    pub(crate) fn of(request: &Request) -> Self {
+        request
+            .extensions()
+            .get::<Self>()
+            .expect("every route lies behind the layer that adds the context")
+            .clone()
+    }
+}
+
+impl<'a> poem::FromRequest<'a> for Context {
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut poem::RequestBody,
+    ) -> poem::Result<Self> {
+        Ok(Self::of(request))
+    }
+}

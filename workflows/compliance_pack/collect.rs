@@ -1,0 +1,257 @@
+//! Step `collect`: every section of the pack, from one database moment, in one pass.
+//!
+//! Reads on the runtime, writes on a blocking thread (`scribe.rs`), counts twice (`tie.rs`). Leaves the CSV files, `data.json`,
+//! `audit_events.ndjson` and our own notes in storage, and a checkpoint that names them.
+
+use std::collections::BTreeMap;
+
+use bundle::csv::Counted;
+use bundle::digest::{Digest, Sum};
+use bundle::json::Chain;
+use bundle::provenance::{Query, Section, Sequence, SequenceGaps, Snapshot as Moment, TieOut};
+use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
+use bundle::table::Cell;
+use db::section::{self, QUERIES, Snapshot};
+use engine::{Failure, StepContext};
+use evidence::chain::ChainId;
+use evidence::pack::{self, Summary};
+use evidence::time::stamp;
+use futures_util::{Stream, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use storage::{Attempt, Key};
+
+use super::facts::{Earlier, Facts};
+use super::scribe::{BATCH_ROWS, Scribe, Written};
+use super::tie::Recount;
+use super::{BuildPack, COLLECT, cells};
+use crate::progress::whole;
+use crate::stage::{self, Staged};
+use crate::{Ports, trouble};
+
+/// Where the sections are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Collected {
+    pub(super) notes: Staged,
+    pub(super) entries: Vec<Staged>,
+}
+
+/// What later steps must know of the snapshot; staged, because fifty years of months outgrow a checkpoint.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Notes {
+    pub(super) summary: Summary,
+    pub(super) snapshot: Moment,
+    /// The attempt of this step that is in the pack.
+    pub(super) attempt: u32,
+    pub(super) sections: Vec<Section>,
+    pub(super) tie_out: TieOut,
+    pub(super) sequence_gaps: SequenceGaps,
+    /// Where the audit chain stood.
+    pub(super) chain: Chain,
+    pub(super) requested_seq: i64,
+    pub(super) earlier: Vec<Earlier>,
+}
+
+/// The step.
+pub(super) async fn sections(
+    step: StepContext<Ports>,
+    pack: BuildPack,
+) -> Result<Collected, Failure> {
+    let attempt = stage::attempt(&step);
+    let mut snapshot = Snapshot::begin(&step.pool, pack.org).await.map_err(trouble::database)?;
+    let facts = Facts::read(&mut snapshot, pack).await.map_err(trouble::database)?;
+    let mut reader = Reader {
+        scribe: Scribe::start(&step.storage, attempt, &facts),
+        recount: Recount::default(),
+        facts: &facts,
+        pack,
+        step: &step,
+    };
+    reader.read(&mut snapshot).await?;
+    let Reader { scribe, mut recount, .. } = reader;
+    let written = scribe.finish().await?;
+    let (audit, digest) = audit_events(&step, &attempt, &mut snapshot, &facts, pack).await?;
+    recount.audit_entries(digest.lines);
+    let moment = moment(snapshot.moment());
+    snapshot.close().await.map_err(trouble::database)?;
+    let tables: BTreeMap<_, _> =
+        written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
+    let tie_out = recount.check(&facts.summary, &tables)?;
+    let notes = Notes {
+        sections: described(&facts, pack, &written, digest),
+        snapshot: moment,
+        attempt: step.attempt(),
+        tie_out,
+        sequence_gaps: gaps(&facts),
+        summary: facts.summary,
+        chain: facts.chain,
+        requested_seq: facts.requested_seq,
+        earlier: facts.earlier,
+    };
+    let notes = serde_json::to_vec(&notes).map_err(trouble::internal)?;
+    let key = Key::staging(&attempt, "notes.json");
+    let notes = stage::put(&step.storage, key, "notes.json", notes).await?;
+    let tables = written.tables.into_iter().map(|(staged, _)| staged);
+    Ok(Collected { notes, entries: tables.chain([written.data, audit]).collect() })
+}
+
+/// Reads the sections in the order of `bundle::section::ALL` and hands them to the scribe.
+struct Reader<'a> {
+    scribe: Scribe,
+    recount: Recount,
+    facts: &'a Facts,
+    pack: BuildPack,
+    step: &'a StepContext<Ports>,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        self.findings(snapshot).await?;
+        self.scans(snapshot).await?;
+        let facts = self.facts;
+        let months = facts.summary.coverage.iter();
+        self.all(months.map(|month| CoverageMonth::from(month).cells())).await?;
+        let levels = facts.summary.sla.iter();
+        self.all(levels.map(|level| RemediationSla::from(level).cells())).await?;
+        let (org, period) = (self.pack.org, facts.period());
+        let rules = section::custom_rules(snapshot, org, period).await;
+        self.all(rules.map_err(trouble::database)?.into_iter().map(cells::custom_rule)).await?;
+        let sources = section::state_sources(snapshot, org, period).await;
+        self.all(sources.map_err(trouble::database)?.into_iter().map(cells::state_source)).await?;
+        self.exceptions(snapshot).await?;
+        let controls = evidence::control::all();
+        self.all(controls.iter().flat_map(ControlEntry::of).map(ControlEntry::cells)).await
+    }
+
+    async fn findings(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        let rows = section::findings(snapshot, self.pack.org, self.facts.period());
+        let mut rows = std::pin::pin!(rows);
+        let total = self.facts.summary.headline.findings_in_period;
+        let mut done = 0;
+        while let Some(row) = next(&mut rows).await? {
+            self.recount.finding(&row)?;
+            self.scribe.row(cells::finding(row)).await?;
+            done += 1;
+            if done % BATCH_ROWS == 0 {
+                self.step.progress(COLLECT, whole(done), bounded(total)).await?;
+            }
+        }
+        self.scribe.end_section().await
+    }
+
+    async fn scans(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        let rows = section::scans(snapshot, self.pack.org, self.facts.period());
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = next(&mut rows).await? {
+            self.recount.scan(&row);
+            self.scribe.row(cells::scan(row)).await?;
+        }
+        self.scribe.end_section().await
+    }
+
+    async fn exceptions(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
+        let rows = section::exceptions(snapshot, self.pack.org, self.facts.period());
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = next(&mut rows).await? {
+            self.recount.exception(&row);
+            self.scribe.row(cells::exception(row)).await?;
+        }
+        self.scribe.end_section().await
+    }
+
+    /// A section that is small by nature.
+    async fn all(&mut self, rows: impl Iterator<Item = Vec<Cell>>) -> Result<(), Failure> {
+        for row in rows {
+            self.scribe.row(row).await?;
+        }
+        self.scribe.end_section().await
+    }
+}
+
+async fn next<T>(
+    rows: &mut (impl Stream<Item = db::Result<T>> + Unpin),
+) -> Result<Option<T>, Failure> {
+    rows.try_next().await.map_err(trouble::database)
+}
+
+/// The audit log of the period: line n is the canonical text of entry n.
+async fn audit_events(
+    step: &StepContext<Ports>,
+    attempt: &Attempt,
+    snapshot: &mut Snapshot,
+    facts: &Facts,
+    pack: BuildPack,
+) -> Result<(Staged, Digest), Failure> {
+    let key = Key::staging(attempt, pack::AUDIT_EVENTS);
+    let mut writer = step.storage.writer(&key).await.map_err(trouble::storage)?;
+    let mut sum = Sum::default();
+    let texts = db::chain::canonical_texts(snapshot, ChainId::Org(pack.org), facts.period());
+    let mut texts = std::pin::pin!(texts);
+    while let Some(mut line) = next(&mut texts).await? {
+        line.push('\n');
+        sum.update(line.as_bytes());
+        writer.write(line.into()).await.map_err(trouble::storage)?;
+    }
+    writer.close().await.map_err(trouble::storage)?;
+    let digest = sum.finish();
+    Ok((Staged::lines(pack::AUDIT_EVENTS, key, digest.clone()), digest))
+}
+
+fn moment(moment: &section::Moment) -> Moment {
+    Moment {
+        id: moment.snapshot_id.clone(),
+        taken_at: moment.taken_at,
+        wal_lsn: Some(moment.wal_lsn.clone()),
+        migration: moment.schema_version.to_string(),
+    }
+}
+
+/// What `provenance.json` says of each entry, with the statement as it was asked.
+fn described(facts: &Facts, pack: BuildPack, written: &Written, audit: Digest) -> Vec<Section> {
+    let parameters: BTreeMap<String, String> = [
+        ("$1", pack.org.to_string()),
+        ("$2", stamp(facts.period().start)),
+        ("$3", stamp(facts.period().end)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    let query = |name: &str| {
+        let query = QUERIES.iter().find(|query| query.name == name)?;
+        Some(Query::new(query.name, query.sql, parameters.clone()))
+    };
+    let of_entry = |entry: &str| query(entry.split('.').next().unwrap_or(entry));
+    let table = |(staged, counted): &(Staged, Counted)| {
+        Section::table(&staged.entry, counted.clone(), of_entry(&staged.entry))
+    };
+    let mut sections: Vec<Section> = written.tables.iter().map(table).collect();
+    sections.push(Section::file(pack::DATA_JSON, written.data.digest(), query("headline")));
+    sections.push(Section::lines(pack::AUDIT_EVENTS, audit, query("audit_log")));
+    sections
+}
+
+fn gaps(facts: &Facts) -> SequenceGaps {
+    let (numbers, audit) = (&facts.sequence, &facts.summary.audit);
+    SequenceGaps {
+        finding_numbers: Sequence {
+            first: numbers.lowest,
+            last: numbers.highest,
+            missing: runs(&numbers.missing),
+        },
+        audit_seq: Sequence { first: audit.first_seq, last: audit.last_seq, missing: Vec::new() },
+    }
+}
+
+/// Single numbers as runs of neighbours.
+fn runs(missing: &[i64]) -> Vec<(i64, i64)> {
+    let mut runs: Vec<(i64, i64)> = Vec::new();
+    for number in missing {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    runs
+}
+
+fn bounded(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,90 @@
+//! What the snapshot says before the rows are read: the figures, whose pack it is, where the audit chain stood
+//! and what earlier packs have attested of it.
+
+use bundle::json;
+use db::exports::Export;
+use db::section::{self, Figures, Sequence, Snapshot};
+use evidence::chain::{CANONICAL_VERSION, ChainId};
+use evidence::ids::ExportId;
+use evidence::pack::{Org, Summary};
+use evidence::time::Period;
+use serde::{Deserialize, Serialize};
+
+use super::BuildPack;
+
+pub(super) struct Facts {
+    pub(super) summary: Summary,
+    pub(super) sequence: Sequence,
+    pub(super) chain: json::Chain,
+    pub(super) requested_seq: i64,
+    pub(super) earlier: Vec<Earlier>,
+}
+
+/// The head that an earlier pack has attested.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Earlier {
+    pub(super) export: ExportId,
+    pub(super) seq: i64,
+    pub(super) hash_hex: String,
+}
+
+impl Facts {
+    pub(super) async fn read(snapshot: &mut Snapshot, pack: BuildPack) -> db::Result<Self> {
+        let export = db::exports::get(snapshot, pack.org, pack.export).await?;
+        Ok(Self {
+            summary: summary(snapshot, &export).await?,
+            sequence: section::sequence(snapshot, pack.org).await?,
+            chain: chain(snapshot, ChainId::Org(pack.org)).await?,
+            requested_seq: export.requested_seq,
+            earlier: earlier(snapshot, pack).await?,
+        })
+    }
+
+    pub(super) fn period(&self) -> Period {
+        self.summary.period
+    }
+}
+
+async fn summary(snapshot: &mut Snapshot, export: &Export) -> db::Result<Summary> {
+    let generated_at = snapshot.moment().taken_at;
+    let (id, period) = (export.org_id, export.period());
+    let org = db::orgs::find(snapshot, id).await?;
+    let org = org.ok_or(db::Error::NotFound("organisation"))?;
+    let coverage = section::coverage_monthly(snapshot, id, period).await?;
+    let sla = section::remediation_sla(snapshot, id, period).await?;
+    let gaps = section::gaps(snapshot, id, period).await?;
+    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps };
+    let headline = section::headline(snapshot, id, period, figures).await?;
+    Ok(Summary {
+        org: Org { id: org.id, slug: org.slug, name: org.name, plan: org.plan },
+        period,
+        generated_at,
+        headline,
+        top_risks: section::top_risks(snapshot, id, period).await?,
+        exceptions: section::exceptions_in_numbers(snapshot, id, period).await?,
+        audit: section::audit_range(snapshot, ChainId::Org(id), period).await?,
+        coverage,
+        sla,
+        gaps,
+    })
+}
+
+async fn chain(snapshot: &mut Snapshot, chain: ChainId) -> db::Result<json::Chain> {
+    let head = db::chain::head(snapshot, chain).await?.ok_or(db::Error::NoChain(chain))?;
+    Ok(json::Chain {
+        chain: chain.to_string(),
+        canonical_version: CANONICAL_VERSION.to_owned(),
+        head_seq: head.seq,
+        head_hash_hex: head.hash.map(hex::encode).unwrap_or_default(),
+    })
+}
+
+async fn earlier(snapshot: &mut Snapshot, pack: BuildPack) -> db::Result<Vec<Earlier>> {
+    let heads = db::chain::attested(snapshot, pack.org).await?.into_iter();
+    let earlier = heads.map(|head| Earlier {
+        export: head.export,
+        seq: head.seq,
+        hash_hex: hex::encode(head.hash),
+    });
+    Ok(earlier.collect())
+}

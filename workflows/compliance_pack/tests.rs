@@ -1,0 +1,258 @@
+//! The pack workflow against a real database and a real folder, through everything the engine can do to it.
+
+use std::sync::Arc;
+
+use engine::testing::{Harness, exercise};
+use engine::{Client, End, Outcome, Worker};
+use evidence::pack;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{BuildPack, STEPS};
+use crate::Ports;
+use crate::tests::World;
+
+impl Harness for World {
+    type Workflow = BuildPack;
+
+    async fn make_input(&self, client: &Client) -> Uuid {
+        let org = self.org().await;
+        self.request(client, org).await
+    }
+
+    fn ports(&self) -> Arc<Ports> {
+        self.ports.clone()
+    }
+
+    async fn check(&self, end: &End) {
+        let pack = self.pack(end.run_id);
+        let export = self.export(pack).await;
+        let artifacts = self.artifacts(pack.export).await;
+        assert!(self.chain_is_ok(pack.org).await);
+        let completed = self.recorded(pack, "audit_export.completed").await;
+        let failed = self.recorded(pack, "audit_export.failed").await;
+        match &end.outcome {
+            Outcome::Succeeded(_) => {
+                assert_eq!((completed, failed, artifacts.len()), (1, 0, 1));
+                assert_eq!(export.object_key.as_deref(), Some(artifacts[0].as_str()));
+                assert!(!self.staged().await.contains(&end.run_id), "staged objects are left");
+                let report = self.verdict(self.bytes(&artifacts[0]).await);
+                assert_eq!(report.exit_code, 0, "{report:#?}");
+            }
+            // The last step only sweeps: by then the pack is done, whatever becomes of the run.
+            _ if completed == 1 => assert_eq!((failed, artifacts.len()), (0, 1)),
+            _ => {
+                assert_eq!((completed, failed), (0, 1));
+                assert_eq!(export.status, db::exports::Status::Failed);
+                assert!(export.error_message.is_some() && export.finished_at.is_some());
+                assert_eq!(export.object_key, None);
+            }
+        }
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_pack_survives_everything_that_can_happen_to_a_run(owner: PgPool) {
+    let world = World::new(owner).await;
+    let report = exercise(&world, &world.ports.pool, &world.clock).await;
+    let steps: Vec<_> = report.steps.iter().map(|step| step.name.clone()).collect();
+    assert_eq!(steps, STEPS);
+    assert!(report.scenarios > 50, "{report:?}");
+}
+
+/// Runs a worker until `done` says so.
+async fn work_until<F>(world: &World, mut done: F)
+where
+    F: AsyncFnMut() -> bool,
+{
+    let stop = CancellationToken::new();
+    let worker = Worker::builder(world.ports.pool.clone(), world.ports.clone())
+        .register::<BuildPack>()
+        .build()
+        .unwrap();
+    let working = tokio::spawn(worker.run(stop.clone()));
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(10), async {
+        while !done().await {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    });
+    let waited = waited.await;
+    stop.cancel();
+    working.await.unwrap().unwrap();
+    waited.expect("the run gets there within a minute");
+}
+
+async fn is_over(client: &Client, run_id: Uuid) -> bool {
+    client.find(run_id).await.unwrap().unwrap().ended_at.is_some()
+}
+
+#[sqlx::test(migrations = false)]
+async fn with_chromium_the_pack_has_a_report_and_verifies(owner: PgPool) {
+    let chromium =
+        render::Chromium::launch(render::Options { sandbox: false, ..Default::default() });
+    let world = World::new(owner).await.with_renderer(chromium.await.unwrap());
+    let client = Client::new(world.ports.pool.clone());
+    let run_id = world.request(&client, world.org().await).await;
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let export = world.export(world.pack(run_id)).await;
+    assert_eq!(export.status, db::exports::Status::Done, "{:?}", client.find(run_id).await);
+    assert_eq!(export.pdf_included, Some(true));
+    let entries = export.entries.unwrap().0;
+    let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, pack::ENTRIES);
+    let zip = world.bytes(&export.object_key.unwrap().parse().unwrap()).await;
+    let report = world.verdict(zip);
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    world.ports.renderer.as_ref().unwrap().close().await;
+}
+
+/// Holds a run before `publish_object` (its target folder cannot be made), rewinds it to each checkpoint, and compares.
+#[sqlx::test(migrations = false)]
+async fn a_run_that_goes_on_from_any_checkpoint_seals_the_same_bytes(owner: PgPool) {
+    let world = World::new(owner.clone()).await;
+    let client = Client::new(world.ports.pool.clone());
+    let barrier = world.folder.path().join("artifacts");
+    std::os::unix::fs::symlink("/sys/kernel", &barrier).unwrap();
+    let run_id = world.request(&client, world.org().await).await;
+    let mut seen = Vec::new();
+    for kept in (2..=5).rev() {
+        let stuck = async || {
+            let steps = client.steps(run_id).await.unwrap();
+            steps.iter().any(|step| step.name == "publish_object" && step.attempts > 0)
+        };
+        work_until(&world, stuck).await;
+        let steps = client.steps(run_id).await.unwrap();
+        let seal = steps.iter().find(|step| step.name == "seal").unwrap();
+        seen.push(seal.output.as_ref().unwrap()["sha256"].clone());
+        rewind(&owner, run_id, kept).await;
+    }
+    std::fs::remove_file(&barrier).unwrap();
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let export = world.export(world.pack(run_id)).await;
+    seen.push(hex::encode(export.sha256.unwrap()).into());
+    assert_eq!(seen.len(), 5);
+    assert!(seen.iter().all(|sha256| *sha256 == seen[0]), "{seen:?}");
+}
+
+/// Forgets what came after the first `kept` steps.
+async fn rewind(owner: &PgPool, run_id: Uuid, kept: i32) {
+    let forget = "delete from engine.steps where run_id = $1 and seq > $2";
+    sqlx::query(forget).bind(run_id).bind(kept).execute(owner).await.unwrap();
+    let due = "update engine.runs
+                  set state = 'queued', wake_at = created_at, owner = null, lease_until = null
+                where id = $1";
+    sqlx::query(due).bind(run_id).execute(owner).await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_tampered_audit_log_makes_no_pack_and_says_so(owner: PgPool) {
+    let world = World::new(owner.clone()).await;
+    let client = Client::new(world.ports.pool.clone());
+    let org = world.org().await;
+    let run_id = world.request(&client, org).await;
+    tamper(&owner, org.0.0).await;
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let export = world.export(world.pack(run_id)).await;
+    assert_eq!(export.error_code.as_deref(), Some("chain_broken"));
+    let message = export.error_message.unwrap();
+    assert!(message.contains("audit log does not verify"), "{message}");
+    assert_eq!(export.object_key, None);
+}
+
+/// What only the owner of the tables can do.
+async fn tamper(owner: &PgPool, chain: Uuid) {
+    let mut tx = owner.begin().await.unwrap();
+    sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
+    let edit = "update admin_audit_log set actor_id = 'nobody' where chain = $1 and seq = 2";
+    let edited = sqlx::query(edit).bind(chain).execute(&mut *tx).await.unwrap();
+    assert_eq!(edited.rows_affected(), 1);
+    tx.commit().await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_second_pack_names_the_first_one(owner: PgPool) {
+    let world = World::new(owner).await;
+    let client = Client::new(world.ports.pool.clone());
+    let org = world.org().await;
+    let mut reports = Vec::new();
+    for _ in 0..2 {
+        let run_id = world.request(&client, org).await;
+        work_until(&world, async || is_over(&client, run_id).await).await;
+        let export = world.export(world.pack(run_id)).await;
+        let zip = world.bytes(&export.object_key.unwrap().parse().unwrap()).await;
+        reports.push((zip.clone(), world.verdict(zip)));
+    }
+    let older = bundle::verify::Older { name: "first.zip".into(), report: reports[0].1.clone() };
+    let options = bundle::verify::Options {
+        keys: vec![world.ports.keys.public()],
+        against: vec![older],
+        ..bundle::verify::Options::default()
+    };
+    let report = bundle::verify::verify(std::io::Cursor::new(reports[1].0.clone()), &options);
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+}
+
+async fn zz(owner: PgPool, n: u64) {
+    let world = World::new(owner).await;
+    let client = Client::new(world.ports.pool.clone());
+    let org = world.org().await;
+    let mut tx = db::OrgTx::begin(&world.ports.pool, org.0).await.unwrap();
+    let now = world.clock.now();
+    let profile = db::generate::Profile {
+        findings: n,
+        seed: 1,
+        state_sources: 5,
+        period: evidence::time::Period::new(
+            now - chrono::Duration::days(34),
+            now - chrono::Duration::days(1),
+        )
+        .unwrap(),
+    };
+    let cause = db::Cause::new(evidence::action::Actor::system("test"), "test", now);
+    db::generate::generate(&mut tx, org.0, &profile, &cause).await.unwrap();
+    tx.commit().await.unwrap();
+    let status = || {
+        std::fs::read_to_string("/proc/self/status")
+            .unwrap()
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .unwrap()
+            .to_owned()
+    };
+    let before = status();
+    let run_id = world.request(&client, org).await;
+    let t = std::time::Instant::now();
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let took = t.elapsed();
+    let run = client.find(run_id).await.unwrap().unwrap();
+    let steps = client.steps(run_id).await.unwrap();
+    let each: Vec<_> = steps
+        .iter()
+        .map(|s| (s.name.clone(), (s.ended_at - s.started_at).num_milliseconds()))
+        .collect();
+    let export = world.export(world.pack(run_id)).await;
+    let mut out = format!(
+        "{n}: {took:?} before {before} after {} {:?} {:?}\n{each:?}\nsize {:?}\n",
+        status(),
+        run.state,
+        run.error,
+        export.size_bytes
+    );
+    if let Some(key) = &export.object_key {
+        let zip = world.bytes(&key.parse().unwrap()).await;
+        std::fs::write(format!("/tmp/zz{n}.zip"), &zip).unwrap();
+        let t = std::time::Instant::now();
+        let report = world.verdict(zip);
+        out += &format!("verify {} {:?}\n", report.exit_code, t.elapsed());
+    }
+    std::fs::write(format!("/tmp/zz{n}.txt"), out).unwrap();
+}
+#[sqlx::test(migrations = false)]
+async fn zz_a(owner: PgPool) {
+    zz(owner, 20_000).await
+}
+#[sqlx::test(migrations = false)]
+async fn zz_b(owner: PgPool) {
+    zz(owner, 200_000).await
+}

@@ -1,0 +1,20 @@
+//! How far a run is, in steps: what the export row and operators see.
+
+use engine::{Context, Failure};
+
+use crate::Ports;
+
+/// Shows that the run is at `step`, one of `steps` in their order.
+pub(crate) async fn at(
+    cx: &mut Context<Ports>,
+    steps: &[&'static str],
+    step: &'static str,
+) -> Result<(), Failure> {
+    let done = steps.iter().take_while(|name| **name != step).count();
+    cx.progress(step, whole(done), whole(steps.len())).await
+}
+
+/// A count as progress takes it.
+pub(crate) fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
