@@ -15,7 +15,7 @@ use crate::http::Client;
 use crate::{setting, sql, wait};
 
 /// How long a pack of a small org may take, Chromium's start on a busy machine included.
-const PACK_LIMIT: Duration = Duration::from_secs(120);
+const PACK_LIMIT: Duration = Duration::from_mins(2);
 
 /// What differs between tests.
 pub struct Options {
@@ -235,7 +235,7 @@ impl App {
         let base = Client::new(&self.base);
         wait::until(
             &format!("an answer ({})", self.log_file().display()),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             async || {
                 let alive = base.request(reqwest::Method::GET, "/healthz", "").send().await;
                 alive.ok().filter(|a| a.status().is_success())

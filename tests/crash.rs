@@ -79,7 +79,7 @@ async fn a_kill_while_each_step_is_at_work_still_gives_one_pack() {
 /// The next step at work that was not yet hit, or nothing when the pack is done.
 async fn next_step(app: &App, id: &str, killed: &BTreeSet<String>) -> Option<String> {
     let (path, token) = (app.path(&format!("audit-exports/{id}")), app.token(Person::Owner));
-    wait::until("another step", Duration::from_secs(120), async || {
+    wait::until("another step", Duration::from_mins(2), async || {
         let row = app.http.get(&path, &token).await.expect(200);
         if row["status"] == "done" {
             return Some(None);
@@ -108,13 +108,13 @@ async fn deleting_a_pack_that_is_being_built_leaves_no_object() {
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z").await;
     let path = app.path(&format!("audit-exports/{id}"));
     let token = app.token(Person::Owner);
-    wait::until("work on the pack", Duration::from_secs(60), async || {
+    wait::until("work on the pack", Duration::from_mins(1), async || {
         let row: Value = app.http.get(&path, &token).await.expect(200);
         (row["status"] == "running").then_some(())
     })
     .await;
     app.http.delete(&path, &token).await.expect(204);
-    wait::until("the end of the run", Duration::from_secs(60), async || {
+    wait::until("the end of the run", Duration::from_mins(1), async || {
         let live =
             "select count(*) from engine.runs where state in ('queued', 'running', 'waiting')";
         (sql::number(&app.database, live) == 0).then_some(())

@@ -26,7 +26,7 @@ async fn packs_are_finished_after_postgres_crashed_under_load() {
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z").await;
     for _ in 0..3 {
         cluster.crash_and_recover();
-        wait::until("readiness", Duration::from_secs(60), async || {
+        wait::until("readiness", Duration::from_mins(1), async || {
             (app.http.get_root(&app.base, "/readyz").await == 200).then_some(())
         })
         .await;
@@ -40,7 +40,7 @@ async fn a_pack_is_finished_after_its_browser_was_killed() {
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
     let path = app.path(&format!("audit-exports/{id}"));
     let token = app.token(Person::Owner);
-    wait::until("a browser", Duration::from_secs(60), async || {
+    wait::until("a browser", Duration::from_mins(1), async || {
         let row = app.http.get(&path, &token).await.expect(200);
         let hit = kill_browsers_of(app.pid());
         (hit > 0 || row["status"] == "done").then_some(())
@@ -73,7 +73,7 @@ async fn a_pack_waits_for_its_storage_to_heal() {
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
     let ready = app.http.get_root(&app.base, "/readyz").await;
     assert_eq!(ready, 503, "a store that cannot be written to is not ready");
-    wait::until("an attempt that failed", Duration::from_secs(60), async || {
+    wait::until("an attempt that failed", Duration::from_mins(1), async || {
         app.log().contains("collect").then_some(())
     })
     .await;

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::digest::{Digest, Hashing};
-use crate::section;
 use crate::table::{Cell, Table};
 
 /// The form of `data.json` and of the CSV headers.
@@ -59,7 +58,7 @@ pub struct Opening<'a> {
 }
 
 /// Writes the document member by member; [`Self::begin`], then a [`Self::section`] for each of
-/// [`section::ALL`], then [`Self::finish`].
+/// [`crate::section::ALL`], then [`Self::finish`].
 pub struct Document<W: Write> {
     inner: Hashing<W>,
     written: usize,
@@ -159,7 +158,7 @@ fn value(writer: &mut impl Write, cell: &Cell) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::{section, testing};
 
     fn opened() -> Document<Vec<u8>> {
         let summary = testing::summary();

@@ -20,7 +20,7 @@ use crate::config::Secret;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long nothing may come from the service before it counts as gone.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+const SILENCE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A refusal by the service: its status, its code, its words.
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ use crate::{issuer, private};
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest print: a report of many pages on a busy machine.
-const PRINT_LIMIT: Duration = Duration::from_secs(120);
+const PRINT_LIMIT: Duration = Duration::from_mins(2);
 
 /// Before every key in Redis, so that installations can share a server.
 const REDIS_PREFIX: &str = "driftpack:";

@@ -73,7 +73,7 @@ impl<P: Send + Sync + 'static> Context<P> {
                     return Ok(value);
                 }
                 Err(failure) => {
-                    live = self.failed(self.ended(place), live, policy, failure).await?
+                    live = self.failed(self.ended(place), live, policy, failure).await?;
                 }
             }
         }
@@ -105,7 +105,7 @@ impl<P: Send + Sync + 'static> Context<P> {
             match result {
                 Ok(value) => return Ok(value),
                 Err(failure) => {
-                    live = self.failed(self.ended(place), live, policy, failure).await?
+                    live = self.failed(self.ended(place), live, policy, failure).await?;
                 }
             }
         }

@@ -34,8 +34,8 @@ impl Policy {
         Self {
             attempts: 5,
             initial: Duration::from_secs(1),
-            cap: Duration::from_secs(60),
-            timeout: Duration::from_secs(300),
+            cap: Duration::from_mins(1),
+            timeout: Duration::from_mins(5),
         }
     }
 

@@ -4,7 +4,6 @@
 //! call is the driver's business (`drive`).
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -50,14 +49,12 @@ impl<P: Send + Sync + 'static> Entry<P> {
     }
 }
 
-fn execute<W: Workflow>(
+async fn execute<W: Workflow>(
     workflow: W,
     mut cx: Context<W::Ports>,
-) -> impl Future<Output = Result<Box<RawValue>, Failure>> + Send {
-    async move {
-        let output = workflow.run(&mut cx).await?;
-        small_json("a run's output", &output)
-    }
+) -> Result<Box<RawValue>, Failure> {
+    let output = workflow.run(&mut cx).await?;
+    small_json("a run's output", &output)
 }
 
 fn parse<W: Workflow>(input: &RawValue) -> Result<W, Failure> {

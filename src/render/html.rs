@@ -89,7 +89,7 @@ impl Page<'_> {
             figure(
                 format::count(headline.scans_done),
                 "complete scans",
-                format!("of {scans} scans of {sources} states"),
+                format!("of {scans} scans; states in scope: {sources}"),
             ),
         ]
     }

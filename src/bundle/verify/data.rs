@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::io::{BufReader, Read};
 
 use evidence::pack::{AuditRange, Org, Summary};
 use evidence::time::{Period, Time};
+use serde::Deserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 
 use super::meter::Allowance;
 use super::tables::{Rows, Values};
 use crate::json::{Chain, MEMBERS, SCHEMA};
 use crate::section;
-use crate::table::{Kind, Table};
+use crate::table::{Column, Kind, Table};
 
 /// What was read; the rows only as counts and digests.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ pub(super) struct Document {
 }
 
 pub(super) fn read(reader: &mut dyn Read, allowance: &Allowance) -> Result<Document, String> {
-    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    // serde_json takes byte by byte: the buffer must be of a type that it can see through.
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(reader));
     let document = deserializer
         .deserialize_map(Members { allowance })
         .and_then(|document| deserializer.end().map(|()| document));
@@ -154,13 +155,7 @@ impl<'de> Visitor<'de> for Object<'_> {
                     "a row of {table} lacks {column} at its place"
                 )));
             }
-            let value: Scalar = map.next_value()?;
-            if !value.put(column.kind, self.values) {
-                let (table, column) = (self.table.name, column.name);
-                return Err(A::Error::custom(format!(
-                    "{table}.{column} holds another kind of value"
-                )));
-            }
+            map.next_value_seed(Scalar { table: self.table, column, values: &mut *self.values })?;
         }
         match map.next_key::<String>()? {
             None => Ok(()),
@@ -171,27 +166,69 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Flag(bool),
-    Int(i64),
-    Decimal(f64),
-    Text(String),
-    Null(()),
+/// One value, put into the digest of its section without being kept.
+struct Scalar<'a> {
+    table: &'static Table,
+    column: &'static Column,
+    values: &'a mut Values,
 }
 
-impl Scalar {
-    /// `false` when the column does not take it.
-    fn put(&self, kind: Kind, values: &mut Values) -> bool {
-        match (self, kind) {
-            (Self::Null(()), _) => values.blank(),
-            (Self::Flag(flag), Kind::Flag) => values.flag(*flag),
-            (Self::Int(number), Kind::Number) => values.integer(*number),
-            (Self::Decimal(number), Kind::Number) => values.decimal(*number),
-            (Self::Text(text), Kind::Text | Kind::Time) if !text.is_empty() => values.text(text),
-            _ => return false,
+impl<'de> DeserializeSeed<'de> for Scalar<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Scalar<'_> {
+    /// Refuses a value of another kind than the column's.
+    fn put<E: serde::de::Error>(
+        self,
+        kinds: &[Kind],
+        put: impl FnOnce(&mut Values),
+    ) -> Result<(), E> {
+        if !kinds.contains(&self.column.kind) {
+            let (table, column) = (self.table.name, self.column.name);
+            return Err(E::custom(format!("{table}.{column} holds another kind of value")));
         }
-        true
+        put(self.values);
+        Ok(())
+    }
+}
+
+impl Visitor<'_> for Scalar<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a plain value in {}.{}", self.table.name, self.column.name)
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.values.blank();
+        Ok(())
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<(), E> {
+        self.put(&[Kind::Flag], |values| values.flag(flag))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
+        self.put(&[Kind::Number], |values| values.integer(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        let number = i64::try_from(number).map_err(|_| E::custom("a number is too large"))?;
+        self.visit_i64(number)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
+        self.put(&[Kind::Number], |values| values.decimal(number))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        // A blank is null, never an empty text.
+        let kinds = if text.is_empty() { &[][..] } else { &[Kind::Text, Kind::Time] };
+        self.put(kinds, |values| values.text(text))
     }
 }

@@ -77,7 +77,7 @@ impl Source {
             match value {
                 toml::Value::String(text) => drop(self.file.insert(name, text)),
                 toml::Value::Integer(_) | toml::Value::Boolean(_) => {
-                    drop(self.file.insert(name, value.to_string()))
+                    drop(self.file.insert(name, value.to_string()));
                 }
                 _ => self.fault(
                     "config",

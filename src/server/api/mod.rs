@@ -67,3 +67,6 @@ pub(crate) fn service() -> OpenApiService<Operations, ()> {
 
 const DESCRIPTION: &str = "Takes in Terraform drift scans, keeps their history and a hash-chained audit log, \
 and builds Compliance Packs that an auditor can check with stock tools.";
+
+#[cfg(test)]
+mod tests;

@@ -296,6 +296,10 @@ impl Input {
                 "idempotency_key_reused",
                 "This Idempotency-Key came with another request before; use a fresh key.",
             ),
+            // What is no JSON at all cannot be read; what is some other JSON can, and is refused.
+            Self::Scan { code: code @ ("empty_input" | "not_utf8" | "invalid_json"), message } => {
+                Row::new(400, code, message)
+            }
             Self::Scan { code, message } => Row::new(422, code, message),
             Self::ObservedAt { code, message } => Row::new(422, code, *message),
             Self::InvalidReason(message) => Row::new(422, "invalid_reason", message),

@@ -73,7 +73,10 @@ async fn every_error_has_a_code_a_message_and_a_status_of_its_class() {
     for error in every_kind() {
         let (status, headers, body) = answer(error).await;
         let code = body["error"].as_str().unwrap();
-        assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+        assert!(
+            code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+            "{code}"
+        );
         assert!(body["message"].as_str().unwrap().len() > 1, "{code}");
         assert!((400..=599).contains(&status), "{code}");
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");

@@ -114,4 +114,4 @@ async fn bounded<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Resu
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

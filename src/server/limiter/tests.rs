@@ -11,10 +11,16 @@ fn quota(limit: u32, window: Duration) -> Quota {
     Quota { limit, window }
 }
 
+/// The Redis of the tests.
+pub(crate) fn url() -> String {
+    let url =
+        std::env::vars().find(|(name, _)| name == "DRIFTPACK_TEST_REDIS_URL").map(|(_, url)| url);
+    url.unwrap_or_else(|| "redis://127.0.0.1:6379".to_owned())
+}
+
 fn limiter(quota: Quota) -> Limiter {
-    let url = std::env::vars().find(|(name, _)| name == "REDIS_URL").map(|(_, url)| url);
     let options = Options {
-        url: url.unwrap_or_else(|| "redis://127.0.0.1:55434".to_owned()),
+        url: url(),
         prefix: format!("test:{}:", Uuid::from_bytes(rand::random())),
         quota,
     };

@@ -87,8 +87,11 @@ async fn a_million_findings_are_read_in_seconds(pool: PgPool) {
         let read_and_tied = begun.elapsed();
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let memory = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-        let begun = Instant::now();
         let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
+        let begun = Instant::now();
+        section::remediation_sla(&mut snapshot, world.org, period(0, 2160)).await.unwrap();
+        let sla = begun.elapsed();
+        let begun = Instant::now();
         section::coverage_monthly(&mut snapshot, world.org, period(0, 2160)).await.unwrap();
         section::gaps(&mut snapshot, world.org, period(0, 2160)).await.unwrap();
         let coverage = begun.elapsed();
@@ -102,7 +105,7 @@ async fn a_million_findings_are_read_in_seconds(pool: PgPool) {
         counted.unwrap();
         let report = format!(
             "{made:?} in {generated:?}; {read} read and tied in {read_and_tied:?}, {memory}; \
-             coverage {coverage:?}, top risks {top:?}, exceptions {exceptions:?}\n"
+             of that sla {sla:?}; coverage {coverage:?}, top risks {top:?}, exceptions {exceptions:?}\n"
         );
         std::io::Write::write_all(&mut std::io::stderr(), report.as_bytes()).unwrap();
     }

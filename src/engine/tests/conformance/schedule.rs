@@ -63,7 +63,7 @@ async fn after_downtime(pool: PgPool, misfire: Misfire) -> World {
     let first = Running::spawn(builder());
     until(&world, "select count(*) from engine.schedules", 1).await;
     first.stop().await;
-    clock.advance(Duration::from_secs(10 * 3600 + 1800));
+    clock.advance(Duration::from_mins(630));
     let second = Running::spawn(builder());
     let next = (clock.now() + chrono::TimeDelta::minutes(30)).timestamp();
     until(&world, NEXT, next).await;

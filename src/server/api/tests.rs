@@ -1,0 +1,6 @@
+//! The operations over real HTTP, with a database, a Redis and an issuer; each test has its own.
+
+mod download;
+mod harness;
+mod order;
+mod request;

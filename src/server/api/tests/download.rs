@@ -1,0 +1,165 @@
+//! Downloading and deleting packs.
+
+use db::OrgTx;
+use db::exports::{Built, Entries};
+use evidence::ids::ExportId;
+use evidence::org::{Plan, Role};
+use poem::http::Method;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use storage::Key;
+
+use super::harness::{Answer, Server, cause, send};
+
+const FILE: &[u8] = b"PK, as far as this test is concerned";
+
+async fn requested(server: &Server, owner: &str) -> ExportId {
+    let body =
+        json!({"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z"});
+    let answer = send(server.of_org(Method::POST, "audit-exports", owner).json(&body)).await;
+    answer.json()["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// What the workflow leaves behind when it is done.
+async fn finish(server: &Server, id: ExportId) -> Key {
+    let sha256: [u8; 32] = Sha256::digest(FILE).into();
+    let key = Key::artifact(server.org.0, id.0, &sha256);
+    let mut writer = server.storage.writer(&key).await.unwrap();
+    writer.write(FILE.into()).await.unwrap();
+    writer.close().await.unwrap();
+    let built = Built {
+        file_name: "compliance-pack-acme-2026-01-01_2026-02-01.zip".to_owned(),
+        size_bytes: FILE.len() as u64,
+        sha256,
+        manifest_sha256: [1; 32],
+        pdf_included: false,
+        entries: Entries::default(),
+        object_key: key.to_string(),
+        attested_seq: 1,
+        attested_hash: [2; 32],
+    };
+    let mut tx = OrgTx::begin(&server.pool, server.org).await.unwrap();
+    db::exports::begin(&mut tx, server.org, id, &cause()).await.unwrap();
+    db::exports::complete(&mut tx, server.org, id, &built, &cause()).await.unwrap();
+    tx.commit().await.unwrap();
+    key
+}
+
+async fn fetch(
+    server: &Server,
+    owner: &str,
+    id: ExportId,
+    headers: &[(&'static str, &str)],
+) -> Answer {
+    let mut request = server.of_org(Method::GET, &format!("audit-exports/{id}/download"), owner);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(request).await
+}
+
+async fn downloads(server: &Server) -> usize {
+    server.actions().await.iter().filter(|action| *action == "audit_export.downloaded").count()
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_pack_is_sent_whole_with_what_a_browser_needs(pool: PgPool) {
+    let server = Server::start(pool, Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let id = requested(&server, &owner).await;
+    let early = fetch(&server, &owner, id, &[]).await;
+    assert_eq!(early.refusal(), (409, "not_ready".to_owned()));
+    assert_eq!(early.json()["status"], "pending");
+    assert_eq!(downloads(&server).await, 0);
+
+    finish(&server, id).await;
+    let whole = fetch(&server, &owner, id, &[]).await;
+    assert_eq!((whole.status, whole.body.as_slice()), (200, FILE));
+    let etag = format!("\"{}\"", hex::encode(Sha256::digest(FILE)));
+    for (name, value) in [
+        ("content-type", "application/zip"),
+        ("etag", etag.as_str()),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("accept-ranges", "bytes"),
+        ("content-length", "36"),
+        (
+            "content-disposition",
+            "attachment; filename=\"compliance-pack-acme-2026-01-01_2026-02-01.zip\"",
+        ),
+    ] {
+        assert_eq!(whole.header(name), value, "{name}");
+    }
+    assert_eq!(downloads(&server).await, 1);
+    let unchanged = fetch(&server, &owner, id, &[("if-none-match", &etag)]).await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    assert_eq!(downloads(&server).await, 1, "nothing was sent");
+    assert_eq!(fetch(&server, &owner, id, &[]).await.status, 200);
+    assert_eq!(downloads(&server).await, 2);
+}
+
+#[sqlx::test(migrations = false)]
+async fn parts_of_a_pack_are_one_download(pool: PgPool) {
+    let server = Server::start(pool, Plan::Enterprise).await;
+    let (owner, admin) = (server.member(Role::Owner).await, server.member(Role::Admin).await);
+    let id = requested(&server, &owner).await;
+    finish(&server, id).await;
+    let part = fetch(&server, &owner, id, &[("range", "bytes=4-9")]).await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &FILE[4..10]));
+    assert_eq!(
+        (part.header("content-range"), part.header("content-length")),
+        ("bytes 4-9/36", "6")
+    );
+    assert_eq!(
+        downloads(&server).await,
+        1,
+        "the part that comes first is on record, wherever it begins"
+    );
+    let rest = fetch(&server, &owner, id, &[("range", "bytes=10-")]).await;
+    assert_eq!((rest.status, rest.body.as_slice()), (206, &FILE[10..]));
+    assert_eq!(downloads(&server).await, 1);
+    assert_eq!(fetch(&server, &admin, id, &[("range", "bytes=-1")]).await.status, 206);
+    assert_eq!(downloads(&server).await, 2, "another person's is another download");
+    let stale = [("range", "bytes=4-9"), ("if-range", "\"other\"")];
+    assert_eq!(fetch(&server, &owner, id, &stale).await.status, 200);
+    let outside = fetch(&server, &owner, id, &[("range", "bytes=36-")]).await;
+    assert_eq!(outside.refusal(), (416, "range_not_satisfiable".to_owned()));
+    assert_eq!(outside.header("content-range"), "bytes */36");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_deleted_pack_is_gone_with_its_file_and_its_row_stays(pool: PgPool) {
+    let server = Server::start(pool, Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let id = requested(&server, &owner).await;
+    let key = finish(&server, id).await;
+    let delete = || send(server.of_org(Method::DELETE, &format!("audit-exports/{id}"), &owner));
+    assert_eq!(delete().await.status, 204);
+    assert!(!server.storage.exists(&key).await.unwrap());
+    assert_eq!(delete().await.status, 204, "again changes nothing");
+    let gone = fetch(&server, &owner, id, &[]).await;
+    assert_eq!(
+        (gone.refusal(), &gone.json()["status"]),
+        ((410, "gone".to_owned()), &json!("deleted"))
+    );
+    let row = server.get(&format!("audit-exports/{id}"), &owner).await.json();
+    assert_eq!(row["status"], "deleted");
+    let deleted =
+        server.actions().await.iter().filter(|action| *action == "audit_export.deleted").count();
+    assert_eq!(deleted, 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_pack_whose_file_is_missing_is_a_named_error_and_no_download(pool: PgPool) {
+    let server = Server::start(pool, Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let id = requested(&server, &owner).await;
+    let key = finish(&server, id).await;
+    server.storage.remove(&key).await.unwrap();
+    assert_eq!(
+        fetch(&server, &owner, id, &[]).await.refusal(),
+        (500, "artifact_missing".to_owned())
+    );
+    assert_eq!(downloads(&server).await, 0);
+}

@@ -1,0 +1,179 @@
+//! One running server in this process, and a client whose answers are easy to assert on.
+
+use std::sync::Arc;
+
+use db::users::{Profile, User};
+use db::{Cause, OrgTx};
+use engine::Clock;
+use evidence::action::Actor;
+use evidence::ids::OrgId;
+use evidence::org::{Plan, Role, Scope};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+use sqlx::PgPool;
+use storage::Storage;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::api_key::{self, Pepper};
+use crate::issuer::{Claims, Issuer, Key, mint};
+use crate::limiter::{self, Limiter, Quota};
+use crate::{Options, Parts, State, Verifier, oidc, serve};
+
+const AUDIENCE: &str = "driftpack";
+
+/// A server with the organisation `acme`.
+pub(super) struct Server {
+    pub(super) pool: PgPool,
+    pub(super) storage: Storage,
+    pub(super) org: OrgId,
+    base: String,
+    issuer: String,
+    key: Key,
+    pepper: Pepper,
+    http: reqwest::Client,
+    _stop: DropGuard,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: reqwest::header::HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// Status and machine code.
+    pub(super) fn refusal(&self) -> (u16, String) {
+        (self.status, self.json()["error"].as_str().unwrap_or_default().to_owned())
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(super) fn cause() -> Cause {
+    Cause::new(Actor::system("test"), "test", Clock::System.now())
+}
+
+impl Server {
+    pub(super) async fn start(owner: PgPool, plan: Plan) -> Self {
+        let owner = db::testing::migrated(owner).await;
+        engine::migrate(&owner, db::APP_ROLE).await.unwrap();
+        let pool = db::testing::as_app(&owner).await;
+        let stop = CancellationToken::new();
+        let key = Key::generate([7; 32]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let service = Issuer::new(&issuer, std::slice::from_ref(&key), false).unwrap();
+        tokio::spawn(service.serve(listener, stop.clone()));
+
+        let storage = Storage::open(&storage::Options::Memory).unwrap();
+        let pepper = Pepper::new([3; 32]).unwrap();
+        let state = State::new(Parts {
+            pool: pool.clone(),
+            engine: engine::Client::new(pool.clone()),
+            storage: storage.clone(),
+            verifier: verifier(&issuer),
+            pepper: pepper.clone(),
+            limiter: limiter(),
+            clock: Clock::System,
+            options: Options { scan_bytes_max: 100_000, ..Options::default() },
+            probes: vec![],
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(Arc::new(state), listener, stop.clone()));
+
+        let mut tx = pool.begin().await.unwrap();
+        let org = db::orgs::create(&mut tx, "acme", "Acme", plan, &cause()).await.unwrap().id;
+        tx.commit().await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let stop = stop.drop_guard();
+        Self { pool, storage, org, base, issuer, key, pepper, http, _stop: stop }
+    }
+
+    pub(super) fn token(&self, sub: &str) -> String {
+        let now = Clock::System.now();
+        let claims = Claims::new(&self.issuer, AUDIENCE, sub, now, chrono::Duration::hours(1));
+        mint(&self.key, &claims.email(&format!("{sub}@example.com"))).unwrap()
+    }
+
+    /// A user of `acme` whose subject is the word for the role.
+    pub(super) async fn member(&self, role: Role) -> String {
+        let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
+        let user = self.user(&mut tx, role.as_str()).await;
+        db::members::set_role(&mut tx, self.org, user.id, role, &cause()).await.unwrap();
+        tx.commit().await.unwrap();
+        self.token(role.as_str())
+    }
+
+    async fn user(&self, tx: &mut OrgTx, sub: &str) -> User {
+        let profile = Profile { iss: &self.issuer, sub, email: None };
+        db::users::upsert(tx, profile, Clock::System.now()).await.unwrap()
+    }
+
+    pub(super) async fn api_key(&self, scopes: &[Scope]) -> String {
+        let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
+        let created_by = self.user(&mut tx, "owner").await.id;
+        let key = api_key::mint(rand::random());
+        let key_hmac = self.pepper.hmac(&key);
+        let draft = db::api_keys::Draft { name: "ci", key_hmac, scopes, created_by };
+        db::api_keys::create(&mut tx, self.org, draft, &cause()).await.unwrap();
+        tx.commit().await.unwrap();
+        key
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// A request below `acme`.
+    pub(super) fn of_org(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        self.request(method, &format!("/api/v2/orgs/{}/{path}", self.org)).bearer_auth(token)
+    }
+
+    pub(super) async fn get(&self, path: &str, token: &str) -> Answer {
+        send(self.of_org(Method::GET, path, token)).await
+    }
+
+    /// The actions in the audit log of `acme`, in order.
+    pub(super) async fn actions(&self) -> Vec<String> {
+        let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
+        let filter = db::chain::Filter { limit: 1000, ..db::chain::Filter::default() };
+        let chain = evidence::chain::ChainId::Org(self.org);
+        let entries = db::chain::list(&mut tx, chain, &filter).await.unwrap();
+        entries.into_iter().map(|entry| entry.action).collect()
+    }
+}
+
+pub(super) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: response.bytes().await.unwrap().into() }
+}
+
+fn verifier(issuer: &str) -> Verifier {
+    Verifier::new(oidc::Options {
+        issuer: issuer.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        email_claim: "email".to_owned(),
+    })
+    .unwrap()
+}
+
+fn limiter() -> Limiter {
+    Limiter::new(&limiter::Options {
+        url: limiter::tests::url(),
+        prefix: format!("test:{:032x}:", rand::random::<u128>()),
+        quota: Quota::default(),
+    })
+    .unwrap()
+}
