@@ -75,19 +75,11 @@ impl Client {
         Ok(Self { http, base, token })
     }
 
-    pub(crate) fn base(&self) -> &Url {
-        &self.base
-    }
-
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         json(self.send(self.request(Method::GET, path)?).await?).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        json(self.send(self.request(Method::POST, path)?.json(body)).await?).await
-    }
-
-    /// As [`Self::post`], under a key: sent twice it happens once.
+    /// Posts under a key: sent twice it happens once.
     pub(crate) async fn post_once(&self, path: &str, key: Uuid, body: &Value) -> Result<Value> {
         let request = self.request(Method::POST, path)?.header("idempotency-key", key.to_string());
         json(self.send(request.json(body)).await?).await

@@ -62,6 +62,6 @@ mod tests {
             vec!["a".to_owned(), "b".to_owned()],
             vec!["\u{1b}[2Jlonger".to_owned(), "x\u{202e}y".to_owned()],
         ];
-        assert_eq!(table(&rows), "a            b\n\u{fffd}[2Jlonger  x\u{fffd}y");
+        assert_eq!(table(&rows), "a           b\n\u{fffd}[2Jlonger  x\u{fffd}y");
     }
 }

@@ -80,8 +80,10 @@ pub(crate) async fn feed(client: &Client, org: Uuid, story: &Story) -> Result<()
     for scan in &story.scans {
         bar.set_message(scan.file_name.clone());
         let bytes = serde_json::to_vec(&scan.plan)?;
+        let observed_at = stamp(scan.observed_at);
+        let query = [("state_source", scan.source), ("observed_at", observed_at.as_str())];
         let (status, row) = client
-            .upload(&format!("orgs/{org}/scans"), &[("state_source", scan.source)], bytes)
+            .upload(&format!("orgs/{org}/scans"), &query, bytes)
             .await
             .with_context(|| format!("{} was not taken", scan.file_name))?;
         counts.add(status, &row);

@@ -135,7 +135,6 @@ pub(crate) struct Config {
 }
 
 /// What the process was started with.
-#[expect(clippy::disallowed_methods, reason = "configuration is read here, once")]
 pub(crate) fn environment() -> Source {
     let readable = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -56,16 +56,16 @@ pub(crate) const SOURCES: [Source; 3] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Scan {
     pub(crate) source: &'static str,
+    /// As the plan's `timestamp` says, too.
     pub(crate) observed_at: DateTime<Utc>,
     /// Sorts by time: `prod-20260803T060000Z.json`.
     pub(crate) file_name: String,
     pub(crate) plan: Value,
 }
 
-/// What a person decided about a finding, once all scans are in.
+/// What a person decided about a finding of `prod`, once all scans are in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decision {
-    pub(crate) source: &'static str,
     pub(crate) address: &'static str,
     /// `accepted_risk` or `false_positive`.
     pub(crate) resolution: &'static str,

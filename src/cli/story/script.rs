@@ -44,13 +44,11 @@ impl Episode {
 /// What people decided at the end.
 pub(super) const DECISIONS: &[Decision] = &[
     Decision {
-        source: "prod",
         address: "module.app.aws_instance.api[1]",
         resolution: "accepted_risk",
         reason: "cost allocation tags are written by the billing tool; agreed with finance, reviewed each quarter",
     },
     Decision {
-        source: "prod",
         address: "module.app.aws_cloudwatch_metric_alarm.cpu",
         resolution: "false_positive",
         reason: "the threshold is managed by the load test schedule, which restores it every night",

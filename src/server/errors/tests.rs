@@ -2,6 +2,9 @@
 
 use poem::http::HeaderMap;
 
+use evidence::time::Time;
+use serde_json::json;
+
 use super::*;
 
 /// The status, the headers and the body of an error.
@@ -166,5 +169,15 @@ async fn what_the_framework_refuses_has_our_shape() {
         let (found, _, body) = answer(translate(error)).await;
         assert_eq!((found, body["error"].as_str().unwrap()), (status, code));
         assert!(!body.to_string().contains("hunter2"));
+    }
+}
+
+#[tokio::test]
+async fn a_code_belongs_to_one_status() {
+    let mut statuses = std::collections::BTreeMap::new();
+    for error in every_kind() {
+        let (status, _, body) = answer(error).await;
+        let code = body["error"].as_str().unwrap().to_owned();
+        assert_eq!(*statuses.entry(code.clone()).or_insert(status), status, "{code}");
     }
 }
