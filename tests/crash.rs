@@ -29,7 +29,8 @@ pub(crate) async fn assert_built_once(app: &App, id: &str) {
         (files.len() == 1).then_some(files)
     })
     .await;
-    assert!(stored[0].ends_with(".zip"), "{stored:?}");
+    let extension = std::path::Path::new(&stored[0]).extension();
+    assert_eq!(extension.and_then(|e| e.to_str()), Some("zip"), "{stored:?}");
     let completed = "select count(*) from admin_audit_log where action = 'audit_export.completed'";
     assert_eq!(sql::number(&app.database, completed), 1);
     let verdict =

@@ -111,6 +111,7 @@ impl fmt::Debug for Failure {
         f.debug_struct("Failure")
             .field("kind", &self.kind)
             .field("code", &self.code)
+            .field("step", &self.step)
             .field("cause", &self.cause)
             .finish()
     }

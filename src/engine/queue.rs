@@ -157,9 +157,9 @@ async fn receive(
         WorkerBuilder::new(format!("{QUEUE}-{process:016x}-{start}-{restart}"))
             .backend(storage)
             .build(move |wake_up: WakeUp| {
-                let handled = handler(wake_up.run_id);
+                let driven = handler(wake_up.run_id);
                 async move {
-                    handled.await;
+                    driven.await;
                     Ok::<_, BoxDynError>(())
                 }
             })

@@ -162,12 +162,12 @@ impl<H: Harness> Bench<'_, H> {
         let claimed = self.claim(run_id).await.expect("a fresh run is due");
         let signals = Signals::default();
         let stopping = signals.stopping.clone();
-        let stop = hook(step, Side::Before, move || {
+        let shutdown = hook(step, Side::Before, move || {
             stopping.cancel();
             Box::pin(async { Fault::Proceed })
         });
         let before = self.clock.now();
-        match self.drive(claimed, Some(stop), signals).await {
+        match self.drive(claimed, Some(shutdown), signals).await {
             Left::Released => {
                 let next = self.claim(run_id).await.expect("a released run is due at once");
                 assert_eq!(self.clock.now(), before, "the next worker must not have to wait");

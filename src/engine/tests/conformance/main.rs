@@ -2,6 +2,8 @@
 //!
 //! Each test has a database of its own; `DATABASE_URL` names a server whose role may create them.
 
+#![expect(clippy::unwrap_used, reason = "what a test stands on may fail loudly")]
+
 mod cancel;
 mod exercise;
 mod order;

@@ -1,6 +1,5 @@
 //! The workflow that most tests run: what it does is told by its input.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -21,18 +20,11 @@ pub(crate) struct Ports {
     pub(crate) calls: AtomicU32,
     /// Bodies that wait for the test take a permit here.
     pub(crate) gate: Semaphore,
-    /// What bodies have to tell the test.
-    pub(crate) notes: Mutex<Vec<String>>,
 }
 
 impl Ports {
     pub(crate) fn new(pool: PgPool) -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Self {
-            pool,
-            calls: AtomicU32::new(0),
-            gate: Semaphore::new(0),
-            notes: Mutex::default(),
-        })
+        std::sync::Arc::new(Self { pool, calls: AtomicU32::new(0), gate: Semaphore::new(0) })
     }
 
     pub(crate) fn calls(&self) -> u32 {

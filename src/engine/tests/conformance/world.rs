@@ -94,10 +94,9 @@ impl World {
                 Clock::system().sleep(Duration::from_millis(5)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(run) => run,
-            Err(_) => panic!("waited in vain: {:?}", self.find(run_id).await),
-        }
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await.ok();
+        let Some(run) = in_time else { panic!("waited in vain: {:?}", self.find(run_id).await) };
+        run
     }
 
     /// Waits until the run is over.
