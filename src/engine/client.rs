@@ -1,4 +1,4 @@
-//! The client: starting, cancelling and looking at runs.
+//! The client: starting, cancelling, pausing and looking at runs.
 //!
 //! Invariant: it needs no worker in its process, and nothing but the grants of the application's role.
 
@@ -61,10 +61,13 @@ impl Client {
             r#"
             update engine.runs
                set cancel_requested_at = coalesce(cancel_requested_at, $2, now()),
-                   wake_at = case when state = 'waiting' then coalesce($2, now()) else wake_at end,
-                   state = case when state = 'waiting' then 'queued' else state end
+                   pause_requested_at = null,
+                   wake_at = case when state in ('waiting', 'paused') then coalesce($2, now())
+                                  else wake_at
+                             end,
+                   state = case when state in ('waiting', 'paused') then 'queued' else state end
              where id = $1
-               and state in ('queued', 'waiting', 'running')
+               and state in ('queued', 'waiting', 'paused', 'running')
             "#,
             run_id,
             now,
@@ -77,10 +80,57 @@ impl Client {
             self.transport.enqueue(conn, run_id).await?;
             return Ok(true);
         }
-        let known = sqlx::query_scalar!("select id from engine.runs where id = $1", run_id)
-            .fetch_optional(conn)
-            .await?;
-        known.map(|_| false).ok_or(Error::UnknownRun(run_id))
+        known(conn, run_id).await.map(|()| false)
+    }
+
+    /// Sets a run aside until it is resumed: at once when it waits, otherwise before its next step. False: the
+    /// run is over, or somebody asked to cancel it.
+    pub async fn pause(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
+        let asked = sqlx::query!(
+            r#"
+            update engine.runs
+               set pause_requested_at = coalesce(pause_requested_at, $2, now()),
+                   state = case when state = 'running' then state else 'paused' end
+             where id = $1
+               and state in ('queued', 'waiting', 'paused', 'running')
+               and cancel_requested_at is null
+            "#,
+            run_id,
+            self.clock.sql_now(),
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected()
+            == 1;
+        if asked { Ok(true) } else { known(conn, run_id).await.map(|()| false) }
+    }
+
+    /// Lets a paused run go on where it was. False: it is not paused.
+    pub async fn resume(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
+        let resumed = sqlx::query!(
+            r#"
+            update engine.runs
+               set pause_requested_at = null,
+                   state = case when state <> 'paused' then state
+                                when wake_at > coalesce($2::timestamptz, now()) then 'waiting'
+                                else 'queued'
+                           end
+             where id = $1
+               and pause_requested_at is not null
+               and state in ('paused', 'running')
+            "#,
+            run_id,
+            self.clock.sql_now(),
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected()
+            == 1;
+        if resumed {
+            self.transport.enqueue(conn, run_id).await?;
+            return Ok(true);
+        }
+        known(conn, run_id).await.map(|()| false)
     }
 
     /// The run, if there is one.
@@ -171,6 +221,14 @@ impl Client {
         .await?;
         Ok(rows.into_iter().map(AttemptView::from).collect())
     }
+}
+
+/// Whether there is such a run.
+async fn known(conn: &mut PgConnection, run_id: Uuid) -> Result<(), Error> {
+    let known = sqlx::query_scalar!("select id from engine.runs where id = $1", run_id)
+        .fetch_optional(conn)
+        .await?;
+    known.map(drop).ok_or(Error::UnknownRun(run_id))
 }
 
 struct RunRow {

@@ -4,8 +4,8 @@
 //! The system clock leaves comparisons in SQL to the database's own `now()`, so that workers on
 //! machines whose clocks differ agree on leases. Not a scheduler: see [`crate::Schedule`].
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -56,6 +56,17 @@ impl Clock {
                 self.sleep(left).await;
             }
             Self::Virtual(clock) => clock.sleep_until(deadline).await,
+        }
+    }
+
+    /// Time that never jumps, from a fixed moment on: for lengths, where [`Self::now`] is for dates.
+    pub(crate) fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => START.elapsed(),
+            Self::Virtual(clock) => {
+                (clock.now() - DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
+            }
         }
     }
 

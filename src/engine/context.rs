@@ -2,26 +2,29 @@
 //!
 //! Invariants: a step that has a checkpoint never runs again; the write that records a result is the
 //! write that checks the lease; a live step is reached only when every recorded one has been read
-//! back. Steps are found by name and occurrence, never by index.
+//! back. Steps are found by name and occurrence, never by index. One attempt is [`attempt`]'s business.
+
+mod attempt;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::fault::{Fault, Side};
 use crate::replay::{Arrival, Journal, Live};
 use crate::session::{Leave, Session};
-use crate::step::{self, StepContext};
+use crate::step::StepContext;
 use crate::store::journal::{self, After, Losses, Place};
 use crate::store::{Lease, VALUE_BYTES};
 use crate::{DEFAULT, Error, Failure, FailureKind, Policy, Time};
+use attempt::Unrepeatable;
 
 /// What a workflow does its work through.
 pub struct Context<P> {
@@ -58,6 +61,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         };
         loop {
             let place = self.begin(&live).await;
+            let _guard = Unrepeatable::mark(&self.session, policy);
             let span = span(&place);
             let result = self.attempt(&place, policy, &mut body).instrument(span).await;
             match result {
@@ -66,7 +70,7 @@ impl<P: Send + Sync + 'static> Context<P> {
                     let session = &self.session;
                     session
                         .persist(|| async {
-                            let mut conn = session.surroundings.pool.acquire().await?;
+                            let mut conn = session.surroundings.journal.acquire().await?;
                             journal::done(&mut conn, place, &output).await
                         })
                         .await;
@@ -100,6 +104,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         };
         loop {
             let place = self.begin(&live).await;
+            let _guard = Unrepeatable::mark(&self.session, policy);
             let span = span(&place);
             let result = self.attempt_tx(&place, policy, &mut body).instrument(span).await;
             match result {
@@ -113,8 +118,12 @@ impl<P: Send + Sync + 'static> Context<P> {
 
     /// Shows how far the run is: `done` of `total` (0 = not known). Inside a step use
     /// [`StepContext::progress`].
-    pub async fn progress(&mut self, step: &str, done: i64, total: i64) -> Result<(), Failure> {
-        self.session.progress(step, done, total).await
+    ///
+    /// While recorded steps are read back nothing is written, so that progress does not run backwards.
+    pub async fn progress(&mut self, step: &str, done: i64, total: i64) {
+        if self.journal.unread() == 0 {
+            self.session.progress(step, done, total).await;
+        }
     }
 
     /// The time, the same on every replay: it is recorded like a step's result.
@@ -140,7 +149,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         policy: Policy,
     ) -> Arrival<T> {
         let arrival = self.journal.arrive(name, kind);
-        self.session.unread.store(self.journal.unread(), std::sync::atomic::Ordering::Release);
+        self.session.unread.store(self.journal.unread(), Ordering::Release);
         let live = match arrival {
             Err(contradiction) => self.session.leave(Leave::Contradiction(contradiction)).await,
             Ok(Arrival::Recorded(result)) => return Arrival::Recorded(result),
@@ -166,7 +175,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         let session = &self.session;
         session
             .persist(|| async {
-                let mut conn = session.surroundings.pool.acquire().await?;
+                let mut conn = session.surroundings.journal.acquire().await?;
                 journal::lost(&mut conn, place, losses).await
             })
             .await;
@@ -212,72 +221,6 @@ impl<P: Send + Sync + 'static> Context<P> {
         }
     }
 
-    async fn attempt<T, F, Fut>(
-        &self,
-        place: &Place,
-        policy: Policy,
-        body: &mut F,
-    ) -> Result<(T, Box<RawValue>), Failure>
-    where
-        T: Serialize,
-        F: FnMut(StepContext<P>) -> Fut,
-        Fut: Future<Output = Result<T, Failure>>,
-    {
-        let session = &self.session;
-        if let Fault::Fail(failure) = session.fault(Side::Before, place).await {
-            return Err(failure);
-        }
-        let clock = &session.surroundings.clock;
-        let mut value =
-            step::attempt(clock, policy.timeout, || body(self.step_context(place))).await?;
-        if let Fault::Again = session.fault(Side::After, place).await {
-            value = step::attempt(clock, policy.timeout, || body(self.step_context(place))).await?;
-        }
-        let output = small_json("a step's result", &value)?;
-        Ok((value, output))
-    }
-
-    async fn attempt_tx<T, F>(
-        &self,
-        place: &Place,
-        policy: Policy,
-        body: &mut F,
-    ) -> Result<T, Failure>
-    where
-        T: Serialize,
-        F: for<'c> FnMut(&'c mut PgConnection, StepContext<P>) -> BoxFuture<'c, Result<T, Failure>>,
-    {
-        let session = &self.session;
-        if let Fault::Fail(failure) = session.fault(Side::Before, place).await {
-            return Err(failure);
-        }
-        let clock = &session.surroundings.clock;
-        let mut conn = session.surroundings.pool.acquire().await.map_err(Failure::transient)?;
-        let mut tx = conn.begin().await.map_err(Failure::transient)?;
-        let context = self.step_context(place);
-        let mut value = step::attempt(clock, policy.timeout, || body(&mut tx, context)).await?;
-        if let Fault::Again = session.fault(Side::After, place).await {
-            tx.rollback().await.map_err(Failure::transient)?;
-            tx = conn.begin().await.map_err(Failure::transient)?;
-            let context = self.step_context(place);
-            value = step::attempt(clock, policy.timeout, || body(&mut tx, context)).await?;
-        }
-        let output = small_json("a step's result", &value)?;
-        // The run's row is locked last and for a moment only: a renewal of the lease never waits long.
-        match journal::done(&mut tx, &self.ended(*place), &output).await {
-            Err(error) => Err(Failure::transient(error)),
-            Ok(None) => session.leave(Leave::Lost).await,
-            Ok(answer) => {
-                if let Err(error) = tx.commit().await {
-                    // It may have committed: only the journal knows.
-                    session.leave(Leave::Abandoned(error)).await;
-                }
-                session.fenced(answer).await;
-                Ok(value)
-            }
-        }
-    }
-
     /// Records a failed attempt; answers what to try next, or the failure if it is final.
     async fn failed(
         &self,
@@ -306,7 +249,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         let record = &failure.record();
         session
             .persist(|| async {
-                let mut conn = session.surroundings.pool.acquire().await?;
+                let mut conn = session.surroundings.journal.acquire().await?;
                 let now = session.surroundings.clock.sql_now();
                 journal::failed(&mut conn, now, &place, record, after).await
             })

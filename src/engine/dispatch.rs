@@ -4,8 +4,9 @@
 //! wake-up at all every due run is found within [`SWEEP`]. Timers are exact because each sweep learns
 //! when the next one is due.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
@@ -13,12 +14,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::drive::Driver;
-use crate::lease::{Held, renew_forever};
+use crate::lease::{Held, Renewal};
 use crate::queue::Handler;
 use crate::schedule::{Schedule, fire};
 use crate::session::Signals;
 use crate::store::{self, Claimant, Kinds, Lease};
-use crate::{Clock, Error};
+use crate::{Clock, Error, Time};
 
 /// Longest time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -26,6 +27,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 /// How long a wake-up is kept back while no slot is free, so that another worker may get the next.
 const SLOT_WAIT: Duration = Duration::from_secs(1);
+/// How long a schedule that could not be fired is left alone.
+const SCHEDULE_PAUSE: Duration = Duration::from_secs(30);
+/// How long a shutdown waits for what was told to end at once.
+const ABORT: Duration = Duration::from_secs(2);
 /// Time between two clean-ups of the transport's rows.
 const PURGE: Duration = Duration::from_mins(5);
 
@@ -38,6 +43,8 @@ pub(crate) struct Dispatcher<P> {
     pub(crate) lease: Duration,
     pub(crate) grace: Duration,
     pub(crate) schedules: Vec<Schedule<P>>,
+    /// Schedules that could not be fired, and until when they are left alone.
+    pub(crate) ailing: Mutex<HashMap<&'static str, Time>>,
     pub(crate) kinds: Kinds,
     pub(crate) held: Arc<Held>,
     pub(crate) slots: Arc<Semaphore>,
@@ -54,57 +61,65 @@ struct Outlook {
 
 impl<P: Send + Sync + 'static> Dispatcher<P> {
     /// Works until `shutdown`, then lets steps in flight finish and gives the runs back.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let stopping = CancellationToken::new();
+        let connection = self.control.connect_options().as_ref().clone();
+        let _renewal = Renewal::start(connection, self.clock(), self.held.clone(), self.lease)
+            .map_err(|error| Error::Worker(format!("no thread for the leases: {error}")))?;
         let mut services = self.services(&stopping);
         let mut runs = JoinSet::new();
         let clock = self.clock();
         let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false };
-        let mut sweep_at = clock.now();
+        let (mut sweep_at, mut swept) = (clock.now(), None);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                // Before the others, so that however much comes in and ends, timers and lost workers are seen to.
+                () = next_sweep(&clock, sweep_at, swept) => {
+                    while runs.try_join_next().is_some() {}
+                    // Counted from here: a clock that is moved meanwhile must not push the next sweep away.
+                    let began = clock.now();
+                    swept = Some(Instant::now());
+                    outlook = self.sweep(&mut runs, &stopping).await;
+                    sweep_at = began + outlook.sweep_in;
+                }
                 Some(_) = runs.join_next() => {
                     // A run that waits for a moment nearer than the next sweep needs a sweep.
-                    sweep_at = sweep_at.min(clock.now() + SWEEP_PAUSE);
+                    sweep_at = sweep_at.min(clock.now());
                     if outlook.backlog {
                         outlook.backlog = self.claim(&mut runs, &stopping).await;
                     }
                 }
                 () = self.nudge.notified() => {
                     outlook.backlog = self.claim(&mut runs, &stopping).await;
-                    sweep_at = sweep_at.min(clock.now() + SWEEP_PAUSE);
-                }
-                () = clock.sleep_until(sweep_at) => {
-                    outlook = self.sweep(&mut runs, &stopping).await;
-                    sweep_at = clock.now() + outlook.sweep_in;
+                    sweep_at = sweep_at.min(clock.now());
                 }
             }
         }
         stopping.cancel();
         self.stop(runs).await;
         services.shutdown().await;
+        Ok(())
     }
 
     fn clock(&self) -> Clock {
         self.driver.surroundings.clock.clone()
     }
 
-    /// The tasks beside the loop: renewal, wake-ups, clean-up.
+    /// The tasks beside the loop: wake-ups, clean-up.
     fn services(&self, stopping: &CancellationToken) -> JoinSet<()> {
         let mut services = JoinSet::new();
         let control = self.control.clone();
-        services.spawn(renew_forever(control.clone(), self.clock(), self.held.clone(), self.lease));
         let transport = self.driver.transport.clone();
         services.spawn(transport.run(control.clone(), self.handler(), stopping.clone()));
         services.spawn(async move {
             loop {
-                // Real time: what is cleaned up is dated by the database's clock.
-                Clock::system().sleep(PURGE).await;
                 if let Err(error) = transport.purge(control.clone()).await {
                     tracing::warn!(%error, "old wake-ups could not be deleted");
                 }
+                // Real time: what is cleaned up is dated by the database's clock.
+                Clock::system().sleep(PURGE).await;
             }
         });
         services
@@ -128,9 +143,8 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     /// Queues what is due, fires schedules, claims; answers when to look again.
     async fn sweep(&self, runs: &mut JoinSet<()>, stopping: &CancellationToken) -> Outlook {
         let now = self.clock().sql_now();
-        let names: Vec<_> =
-            self.schedules.iter().map(|schedule| schedule.name.to_owned()).collect();
-        let swept = match store::sweep(&self.control, now, &self.kinds, &names).await {
+        let sweep = store::sweep(&self.control, now, &self.kinds, &self.sound_schedules()).await;
+        let swept = match sweep {
             Ok(swept) => swept,
             Err(error) => {
                 tracing::warn!(%error, "the sweep failed");
@@ -145,9 +159,8 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         if let Some(micros) = swept.next_tick_micros {
             if micros <= 0 {
                 self.fire_schedules().await;
-                sweep_in = SWEEP_PAUSE;
             }
-            sweep_in = sweep_in.min(until(micros).max(SWEEP_PAUSE));
+            sweep_in = sweep_in.min(until(micros));
         }
         let due = swept.queued || swept.lapsed + swept.woken > 0;
         let backlog = due && self.claim(runs, stopping).await;
@@ -155,14 +168,32 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     }
 
     async fn fire_schedules(&self) {
+        let sound = self.sound_schedules();
         for schedule in &self.schedules {
+            if !sound.iter().any(|name| name == schedule.name) {
+                continue;
+            }
             let fired =
                 fire(&self.control, self.driver.transport.as_ref(), &self.clock(), schedule).await;
             if let Err(error) = fired {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(schedule = schedule.name, error, "a schedule could not be fired");
+                self.ailing().insert(schedule.name, self.clock().now() + SCHEDULE_PAUSE);
             }
         }
+    }
+
+    /// The names of the schedules that have not failed to fire a moment ago.
+    fn sound_schedules(&self) -> Vec<String> {
+        let now = self.clock().now();
+        let mut ailing = self.ailing();
+        ailing.retain(|_, until| *until > now);
+        let names = self.schedules.iter().map(|schedule| schedule.name);
+        names.filter(|name| !ailing.contains_key(name)).map(str::to_owned).collect()
+    }
+
+    fn ailing(&self) -> MutexGuard<'_, HashMap<&'static str, Time>> {
+        self.ailing.lock().expect("nothing panics while it holds this lock")
     }
 
     async fn watch_for_cancels(&self) {
@@ -183,7 +214,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             return true;
         }
         let clock = self.clock();
-        let claimed_at = clock.now();
+        let claimed_at = clock.monotonic();
         let claimant = Claimant { owner: &self.owner, lease: self.lease };
         let claimed =
             match store::claim(&self.control, clock.sql_now(), &self.kinds, claimant, free).await {
@@ -216,19 +247,31 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         if tokio::time::timeout(self.grace, all).await.is_ok() {
             return;
         }
-        let left = self.held.leases();
+        let left = self.held.unfinished();
         tracing::warn!(runs = left.len(), "steps did not finish in time; giving their runs back");
-        runs.shutdown().await;
-        for lease in left {
-            if let Err(error) = self.release(lease).await {
-                tracing::warn!(run_id = %lease.run_id, %error, "a run was left to its lease");
+        runs.abort_all();
+        let gone = async { while runs.join_next().await.is_some() {} };
+        if tokio::time::timeout(ABORT, gone).await.is_err() {
+            tracing::warn!("a step blocks its thread; what it still writes is fenced off");
+        }
+        for (lease, unrepeatable) in left {
+            let released = self.driver.release(lease, i32::from(unrepeatable));
+            match tokio::time::timeout(ABORT, released).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(run_id = %lease.run_id, %error, "a run was left to its lease");
+                }
+                Err(_) => tracing::warn!(run_id = %lease.run_id, "a run was left to its lease"),
             }
         }
     }
+}
 
-    async fn release(&self, lease: Lease) -> Result<(), Error> {
-        self.driver.release(lease).await.map(drop)
-    }
+/// Waits until it is time for a sweep, and [`SWEEP_PAUSE`] of real time has passed since the last one.
+async fn next_sweep(clock: &Clock, at: Time, last: Option<Instant>) {
+    clock.sleep_until(at).await;
+    let rested = last.map_or(SWEEP_PAUSE, |last| last.elapsed());
+    Clock::system().sleep(SWEEP_PAUSE.saturating_sub(rested)).await;
 }
 
 /// A delta in microseconds as a duration; what is past is now.

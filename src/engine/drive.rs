@@ -5,6 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::value::RawValue;
@@ -17,6 +18,9 @@ use crate::session::{Leave, Session, Signals, Surroundings};
 use crate::step::panicked;
 use crate::store::{self, Claimed, Lease, journal};
 use crate::{Context, Error, Failure, FailureKind, LOSSES, ending};
+
+/// How long a run waits whose journal cannot be read.
+const ILLNESS: Duration = Duration::from_secs(5);
 
 /// How a run left this worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,13 @@ impl<P: Send + Sync + 'static> Driver<P> {
         let entries = match claimed.epoch {
             // The first claim: there is nothing to read.
             1 => Vec::new(),
-            _ => journal::load(&self.surroundings.pool, claimed.id).await?,
+            _ => match journal::load(&self.surroundings.journal, claimed.id).await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    tracing::warn!(%error, "a journal could not be read; the run waits");
+                    return self.put_off(lease).await;
+                }
+            },
         };
         let came = self.execute(run, Journal::new(entries, claimed.losses), signals).await;
         self.settle(run, came).await
@@ -119,9 +129,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
                 let returned = returned.unwrap_or_else(|panic| Err(panicked(&*panic)));
                 match session.unread() {
                     0 => Came::Returned(returned),
-                    unread => Came::Returned(Err(contradiction(format!(
-                        "the code ended without asking for the last {unread} recorded steps"
-                    )))),
+                    unread => Came::Returned(Err(ended_early(unread, returned.err()))),
                 }
             }
         }
@@ -136,7 +144,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
             }
             Came::Left(Leave::Cancelled) => self.end(run, Err(None)).await,
             Came::Left(Leave::Suspended) => Ok(Left::Waiting),
-            Came::Left(Leave::Stopping) => self.release(run.lease).await,
+            Came::Left(Leave::Stopping | Leave::Paused) => self.release(run.lease, 0).await,
             Came::Left(Leave::Lost) => {
                 tracing::warn!("a lease was lost; the run goes on elsewhere");
                 Ok(Left::Lost)
@@ -146,12 +154,18 @@ impl<P: Send + Sync + 'static> Driver<P> {
         }
     }
 
-    /// Gives a run back to the queue.
-    pub(crate) async fn release(&self, lease: Lease) -> Result<Left, Error> {
-        let Surroundings { pool, clock, .. } = &self.surroundings;
-        let released =
-            store::release(pool, self.transport.as_ref(), clock.sql_now(), lease).await?;
+    /// Gives a run back: to the queue, or to be paused where somebody asked for that.
+    pub(crate) async fn release(&self, lease: Lease, losses: i32) -> Result<Left, Error> {
+        let (pool, transport) = (&self.surroundings.journal, self.transport.as_ref());
+        let released = store::release(pool, transport, lease, losses).await?;
         Ok(if released { Left::Released } else { Left::Lost })
+    }
+
+    /// Lets a run wait for the database to be well again.
+    async fn put_off(&self, lease: Lease) -> Result<Left, Error> {
+        let Surroundings { journal, clock, .. } = &self.surroundings;
+        let waits = store::postpone(journal, clock.sql_now(), lease, ILLNESS).await?;
+        Ok(if waits { Left::Waiting } else { Left::Lost })
     }
 
     async fn end(
@@ -169,6 +183,14 @@ impl<P: Send + Sync + 'static> Driver<P> {
         };
         ending::end(&self.surroundings, run, ending).await
     }
+}
+
+/// Code that ended before it had asked for every recorded step; `cause` is what it ended with, if that was a failure.
+fn ended_early(unread: usize, cause: Option<Failure>) -> Failure {
+    let how = cause.map_or_else(String::new, |cause| format!(" with «{cause}»"));
+    contradiction(format!(
+        "the code ended{how} without asking for the last {unread} recorded steps"
+    ))
 }
 
 /// A claimed run and its workflow.

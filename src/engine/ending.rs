@@ -4,22 +4,21 @@
 //! transaction. A hook that may yet succeed keeps the run open (it is tried again); one that cannot
 //! does not keep it open for ever.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
 
 use crate::drive::{Claim, Left};
 use crate::session::Surroundings;
-use crate::step::panicked;
+use crate::step;
 use crate::store::{self, Ending};
 use crate::{End, Error, Failure, FailureRecord, Outcome, RunState};
 
 /// How often the end is tried in place, and the pause before the second try; it doubles.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the application's hook may take.
+const HOOK: Duration = Duration::from_secs(30);
 /// How long the run then waits before its end is tried again.
 const POSTPONE: Duration = Duration::from_secs(15);
 
@@ -64,7 +63,7 @@ pub(crate) async fn end<P>(
         }
     }
     let now = around.clock.sql_now();
-    let waits = store::postpone(&around.pool, now, claim.lease, POSTPONE).await?;
+    let waits = store::postpone(&around.journal, now, claim.lease, POSTPONE).await?;
     Ok(if waits { Left::Waiting } else { Left::Lost })
 }
 
@@ -75,10 +74,12 @@ async fn once<P>(
     with_hook: bool,
 ) -> std::result::Result<Try, Failure> {
     let at = around.clock.now();
-    let mut tx = around.pool.begin().await.map_err(Failure::transient)?;
+    let mut tx = around.journal.begin().await.map_err(Failure::transient)?;
     if with_hook && let Some(outcome) = outcome(result) {
         let end = End { run_id: claim.lease.run_id, at, outcome };
-        match hook(claim, &mut tx, &end).await {
+        let hooked =
+            step::attempt(&around.clock, HOOK, || (claim.entry.on_end)(claim.input, &mut tx, &end));
+        match hooked.await {
             Err(failure) if failure.is_transient() && !is_panic(&failure) => return Err(failure),
             Err(failure) => return Ok(Try::Hopeless(failure)),
             Ok(()) => {}
@@ -96,17 +97,6 @@ async fn once<P>(
     }
     tx.commit().await.map_err(Failure::transient)?;
     Ok(Try::Ended)
-}
-
-async fn hook<P>(
-    claim: Claim<'_, P>,
-    tx: &mut PgConnection,
-    end: &End,
-) -> std::result::Result<(), Failure> {
-    AssertUnwindSafe(async { (claim.entry.on_end)(claim.input, tx, end).await })
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 fn is_panic(failure: &Failure) -> bool {

@@ -145,6 +145,11 @@ pub struct FailureRecord {
 }
 
 impl FailureRecord {
+    /// The form it is stored in.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain strings have a JSON form")
+    }
+
     /// The failure again, as a replay hands it to the workflow.
     pub(crate) fn restore(&self) -> Failure {
         let mut cause = None;

@@ -1,19 +1,22 @@
 //! The leases that a worker holds, and the task that renews them.
 //!
-//! Invariants: renewal has a task and connections of its own, so neither a busy step nor an exhausted
-//! pool stops it; a lease that could not be renewed in time counts as lost here before another worker
-//! may claim the run; losing one drops the run's future. Safety does not depend on any of this (every
-//! write is fenced), only peace does.
+//! Invariants: renewal has a thread and a connection of its own, so neither steps that keep every thread of the
+//! runtime busy nor an exhausted pool stop it; a lease that could not be renewed in time counts as lost here
+//! before another worker may claim the run; losing one drops the run's future. Safety does not depend on any
+//! of this (every write is fenced), only peace does.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::Clock;
 use crate::session::Signals;
 use crate::store::{self, Lease};
-use crate::{Clock, Time};
 
 /// The runs that a worker drives at the moment.
 #[derive(Debug, Default)]
@@ -22,8 +25,8 @@ pub(crate) struct Held(Mutex<HashMap<Lease, Holding>>);
 #[derive(Debug)]
 struct Holding {
     signals: Signals,
-    /// The lease runs from this moment at least.
-    renewed_at: Time,
+    /// The lease runs from this moment (of [`Clock::monotonic`]) at least.
+    renewed_at: Duration,
 }
 
 /// Forgets a run when it leaves the worker, also by a panic.
@@ -40,7 +43,12 @@ impl Drop for Hold {
 
 impl Held {
     /// Notes a run, claimed no earlier than `claimed_at`.
-    pub(crate) fn add(self: &Arc<Self>, lease: Lease, signals: Signals, claimed_at: Time) -> Hold {
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        lease: Lease,
+        signals: Signals,
+        claimed_at: Duration,
+    ) -> Hold {
         self.lock().insert(lease, Holding { signals, renewed_at: claimed_at });
         Hold { held: self.clone(), lease }
     }
@@ -59,14 +67,16 @@ impl Held {
     }
 
     /// Takes in an answer to a renewal of `asked` that was sent at `sent_at`.
-    fn renewed(&self, asked: &[Lease], answer: &[store::Renewed], sent_at: Time) {
+    fn renewed(&self, asked: &[Lease], answer: &[store::Renewed], sent_at: Duration) {
         let mut held = self.lock();
         for lease in asked {
             let Some(holding) = held.get_mut(lease) else { continue };
             match answer.iter().find(|renewed| renewed.id == lease.run_id) {
                 None => holding.signals.lost.cancel(),
                 Some(renewed) => {
-                    holding.renewed_at = sent_at;
+                    if renewed.extended {
+                        holding.renewed_at = sent_at;
+                    }
                     if renewed.cancel_requested {
                         holding.signals.cancel.cancel();
                     }
@@ -75,10 +85,21 @@ impl Held {
         }
     }
 
+    /// Whether some lease was renewed no later than `length` ago.
+    fn is_any_older(&self, now: Duration, length: Duration) -> bool {
+        self.lock().values().any(|holding| now.saturating_sub(holding.renewed_at) >= length)
+    }
+
+    /// The leases, and for each whether a step is in flight that must not be repeated.
+    pub(crate) fn unfinished(&self) -> Vec<(Lease, bool)> {
+        let unrepeatable = |holding: &Holding| holding.signals.unrepeatable.load(Ordering::Acquire);
+        self.lock().iter().map(|(lease, holding)| (*lease, unrepeatable(holding))).collect()
+    }
+
     /// Gives up the leases that have not been renewed for `length`.
-    fn give_up_lapsed(&self, now: Time, length: Duration) {
+    fn give_up_lapsed(&self, now: Duration, length: Duration) {
         for holding in self.lock().values() {
-            if (now - holding.renewed_at).to_std().is_ok_and(|age| age >= length) {
+            if now.saturating_sub(holding.renewed_at) >= length {
                 holding.signals.lost.cancel();
             }
         }
@@ -89,21 +110,71 @@ impl Held {
     }
 }
 
-/// Renews the held leases at a third of their length, for ever.
-pub(crate) async fn renew_forever(pool: PgPool, clock: Clock, held: Arc<Held>, length: Duration) {
-    loop {
-        clock.sleep(length / 3).await;
-        let asked = held.leases();
-        if asked.is_empty() {
-            continue;
+/// Renews held leases on a thread of its own, until it is dropped.
+pub(crate) struct Renewal {
+    _stop: DropGuard,
+}
+
+impl Renewal {
+    pub(crate) fn start(
+        connection: PgConnectOptions,
+        clock: Clock,
+        held: Arc<Held>,
+        length: Duration,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let renewer = Renewer { connection, clock, held, length };
+        std::thread::Builder::new().name("engine-leases".to_owned()).spawn(move || {
+            runtime.block_on(stopped.run_until_cancelled(renewer.run()));
+        })?;
+        Ok(Self { _stop: stop.drop_guard() })
+    }
+}
+
+struct Renewer {
+    connection: PgConnectOptions,
+    clock: Clock,
+    held: Arc<Held>,
+    length: Duration,
+}
+
+impl Renewer {
+    /// Looks ten times per lease, renews at a third of it, and gives a lease up after three quarters: a renewal
+    /// that hangs takes a fifth, so that happens before the lease is over.
+    async fn run(self) {
+        let mut conn = None;
+        loop {
+            self.clock.sleep(self.length / 10).await;
+            let sent_at = self.clock.monotonic();
+            self.held.give_up_lapsed(sent_at, self.length * 3 / 4);
+            if !self.held.is_any_older(sent_at, self.length / 3) {
+                continue;
+            }
+            let asked = self.held.leases();
+            match tokio::time::timeout(self.length / 5, self.renew(&mut conn, &asked)).await {
+                Ok(Ok(answer)) => {
+                    self.held.renewed(&asked, &answer, sent_at);
+                    continue;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
+                Err(_) => tracing::warn!("the database did not answer a renewal of leases in time"),
+            }
+            conn = None;
+            self.held.give_up_lapsed(self.clock.monotonic(), self.length * 3 / 4);
         }
-        let sent_at = clock.now();
-        let renewal = store::renew(&pool, clock.sql_now(), length, &asked);
-        match tokio::time::timeout(length / 3, renewal).await {
-            Ok(Ok(answer)) => held.renewed(&asked, &answer, sent_at),
-            Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
-            Err(_) => tracing::warn!("the database did not answer a renewal of leases in time"),
+    }
+
+    async fn renew(
+        &self,
+        conn: &mut Option<PgConnection>,
+        asked: &[Lease],
+    ) -> sqlx::Result<Vec<store::Renewed>> {
+        if conn.is_none() {
+            *conn = Some(PgConnection::connect_with(&self.connection).await?);
         }
-        held.give_up_lapsed(clock.now(), length);
+        let conn = conn.as_mut().expect("it was opened above");
+        store::renew(conn, self.clock.sql_now(), self.length, asked).await
     }
 }

@@ -42,3 +42,9 @@ pub use step::StepContext;
 pub use view::{AttemptView, Progress, RunView, StepView};
 pub use worker::{Builder, Worker};
 pub use workflow::{End, Outcome, Workflow};
+
+// Types of other crates that signatures here name, so that an author needs none of those crates.
+pub use futures_util::future::BoxFuture;
+pub use sqlx::{PgConnection as Connection, PgPool as Pool};
+pub use tokio_util::sync::CancellationToken;
+pub use uuid::Uuid;

@@ -25,11 +25,14 @@ const QUEUE: &str = "engine";
 const POLL: Duration = Duration::from_secs(1);
 /// How many wake-ups are taken at once. Handlers are instant, so a batch is never held for long.
 const BATCH: usize = 10;
+/// A listener whose connection is gone can go unnoticed; after this time a new one takes its place.
+const TURN: Duration = Duration::from_mins(5);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const MISSED_HEARTBEATS: usize = 3;
 /// Finished wake-ups are deleted after this time, unfinished ones (lost by a dead worker) later.
 const KEEP_DONE: Duration = Duration::from_mins(5);
 const KEEP_LOST: Duration = Duration::from_hours(1);
+const PURGED_AT_ONCE: u64 = 5000;
 
 /// What is called with each wake-up.
 pub(crate) type Handler = Arc<dyn Fn(Uuid) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -88,9 +91,14 @@ impl Transport for Apalis {
             let (clock, starts) = (crate::Clock::system(), AtomicUsize::new(0));
             while !stop.is_cancelled() {
                 let start = starts.fetch_add(1, Ordering::Relaxed);
-                if let Err(error) = receive(&pool, &handler, start, &stop).await {
-                    tracing::warn!(%error, "the wake-up queue stopped, starting it again");
-                    let _ = stop.run_until_cancelled(clock.sleep(POLL)).await;
+                let turn = stop.child_token();
+                tokio::select! {
+                    received = receive(&pool, &handler, start, &turn) => {
+                        let error = received.err().map(|error| error.to_string());
+                        tracing::warn!(error, "the wake-up queue stopped, starting it again");
+                        let _ = stop.run_until_cancelled(clock.sleep(POLL)).await;
+                    }
+                    () = clock.sleep(TURN) => {}
                 }
             }
         })
@@ -98,23 +106,7 @@ impl Transport for Apalis {
 
     fn purge(&self, pool: PgPool) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
-            sqlx::query(
-                r"
-                delete from apalis.jobs
-                 where id in (
-                        select id
-                          from apalis.jobs
-                         where job_type = $1
-                           and ((done_at < now() - $2) or (run_at < now() - $3))
-                         limit 5000
-                           for update skip locked)
-                ",
-            )
-            .bind(QUEUE)
-            .bind(crate::store::interval(KEEP_DONE))
-            .bind(crate::store::interval(KEEP_LOST))
-            .execute(&pool)
-            .await?;
+            while purge_jobs(&pool).await? == PURGED_AT_ONCE {}
             sqlx::query(
                 r"
                 delete from apalis.workers as worker
@@ -132,6 +124,29 @@ impl Transport for Apalis {
     }
 }
 
+/// Deletes up to [`PURGED_AT_ONCE`] wake-ups that are over; how many there were.
+async fn purge_jobs(pool: &PgPool) -> Result<u64, Error> {
+    let deleted = sqlx::query(
+        r"
+        delete from apalis.jobs
+         where id in (
+                select id
+                  from apalis.jobs
+                 where job_type = $1
+                   and ((done_at < now() - $2) or (run_at < now() - $3))
+                 limit $4
+                   for update skip locked)
+        ",
+    )
+    .bind(QUEUE)
+    .bind(crate::store::interval(KEEP_DONE))
+    .bind(crate::store::interval(KEEP_LOST))
+    .bind(PURGED_AT_ONCE.cast_signed())
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
 /// Runs one apalis worker until it stops or fails.
 async fn receive(
     pool: &PgPool,
@@ -142,7 +157,8 @@ async fn receive(
     // A worker under a name that a dead one had would keep that one's jobs alive for ever.
     let process: u64 = rand::random();
     let (pool, handler) = (pool.clone(), handler.clone());
-    let monitor = Monitor::new().register(move |restart| {
+    // With a time for shutdown the monitor ends as soon as its worker has; without one it would wait for `stop`.
+    let monitor = Monitor::new().shutdown_timeout(POLL).register(move |restart| {
         let config = Config::default()
             .queue(QUEUE)
             .batch_size(BATCH)

@@ -138,7 +138,13 @@ pub(crate) async fn declare<P>(
     clock: &Clock,
     schedule: &Schedule<P>,
 ) -> Result<(), Error> {
-    let now = clock.now();
+    // The clock that it fires by.
+    let now = sqlx::query_scalar!(
+        r#"select coalesce($1::timestamptz, now()) as "now!""#,
+        clock.sql_now()
+    )
+    .fetch_one(pool)
+    .await?;
     sqlx::query!(
         r#"
         insert into engine.schedules as known (name, workflow, cron, zone, next_at, created_at)
@@ -166,7 +172,8 @@ pub(crate) async fn declare<P>(
     Ok(())
 }
 
-/// Starts the run of the schedule's tick, if one is due and no other replica is at it.
+/// Starts the run of the schedule's tick, if one is due and no other replica is at it. A replica that knows the
+/// schedule with other times than the newest one leaves it alone.
 pub(crate) async fn fire<P>(
     pool: &PgPool,
     transport: &dyn Transport,
@@ -180,10 +187,13 @@ pub(crate) async fn fire<P>(
           from engine.schedules
          where name = $1
            and next_at <= coalesce($2, now())
+           and (cron, zone) = ($3, $4)
            for update skip locked
         "#,
         schedule.name,
         clock.sql_now(),
+        schedule.cron,
+        schedule.zone,
     )
     .fetch_optional(&mut *tx)
     .await?;

@@ -5,8 +5,8 @@
 //! swallow a suspension, a cancellation or a lost lease, or go on after one.
 
 use std::future::pending;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -35,6 +35,8 @@ pub(crate) enum Leave {
     Lost,
     /// Somebody asked to cancel.
     Cancelled,
+    /// Somebody asked to pause.
+    Paused,
     /// The code asked for something that the journal contradicts.
     Contradiction(Failure),
     /// The database did not answer; the lease will lapse, and the journal tells what was written.
@@ -48,6 +50,10 @@ pub(crate) enum Leave {
 pub(crate) struct Signals {
     /// Somebody asked to cancel this run.
     pub(crate) cancel: CancellationToken,
+    /// Somebody asked to pause this run.
+    pub(crate) pause: CancellationToken,
+    /// A step that may run at most once is in flight: giving the run back costs that step its attempt.
+    pub(crate) unrepeatable: Arc<AtomicBool>,
     /// This run's lease is lost.
     pub(crate) lost: CancellationToken,
     /// The worker stops.
@@ -57,7 +63,10 @@ pub(crate) struct Signals {
 /// What a run shares with its worker.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
+    /// The application's: what transactional steps work on.
     pub(crate) pool: PgPool,
+    /// The engine's own, for the journal: an application that uses up its pool does not cost a step its result.
+    pub(crate) journal: PgPool,
     pub(crate) clock: Clock,
     /// Longer waits suspend the run.
     pub(crate) patience: Duration,
@@ -108,6 +117,9 @@ impl Session {
         if self.signals.cancel.is_cancelled() {
             self.leave(Leave::Cancelled).await;
         }
+        if self.signals.pause.is_cancelled() {
+            self.leave(Leave::Paused).await;
+        }
         if self.signals.stopping.is_cancelled() {
             self.leave(Leave::Stopping).await;
         }
@@ -115,10 +127,14 @@ impl Session {
 
     /// Takes the answer to a fenced write: goes on, or leaves because the lease is lost.
     pub(crate) async fn fenced(&self, answer: Option<Written>) {
-        match answer {
-            Some(Written { cancel_requested: true }) => self.signals.cancel.cancel(),
-            Some(Written { cancel_requested: false }) => {}
-            None => self.leave(Leave::Lost).await,
+        let Some(Written { cancel_requested, pause_requested }) = answer else {
+            self.leave(Leave::Lost).await
+        };
+        if cancel_requested {
+            self.signals.cancel.cancel();
+        }
+        if pause_requested {
+            self.signals.pause.cancel();
         }
     }
 
@@ -140,16 +156,18 @@ impl Session {
         }
     }
 
-    /// Writes progress, unless it did so a moment ago.
-    pub(crate) async fn progress(&self, step: &str, done: i64, total: i64) -> Result<(), Failure> {
+    /// Writes progress, unless it did so a moment ago. Progress is for those who watch: a write that does not
+    /// succeed is no failure of the work.
+    pub(crate) async fn progress(&self, step: &str, done: i64, total: i64) {
         if !self.progress_due(step, done == total) {
-            return Ok(());
+            return;
         }
         let step = step.replace('\0', "\u{fffd}");
-        let answer =
-            journal::progress(&self.surroundings.pool, self.lease, &step, done, total).await;
-        self.fenced(answer.map_err(Failure::transient)?).await;
-        Ok(())
+        let pool = &self.surroundings.journal;
+        match journal::progress(pool, self.lease, &step, done, total).await {
+            Ok(answer) => self.fenced(answer).await,
+            Err(error) => tracing::warn!(%error, "progress was not written"),
+        }
     }
 
     fn progress_due(&self, step: &str, complete: bool) -> bool {

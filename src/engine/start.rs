@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
-use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::{Builder, Uuid};
 
@@ -143,14 +142,14 @@ pub(crate) async fn insert(
                 wake_at, created_at)
         values ($1, $2, $3,
                 case when $9 > coalesce($10::timestamptz, now()) then 'waiting' else 'queued' end,
-                $4, $5, $6, $7, $8,
+                $4::text::json, $5, $6, $7, $8,
                 coalesce($9::timestamptz, $10, now()), coalesce($10, now()))
             on conflict do nothing
         "#,
         run.id,
         run.workflow,
         run.version,
-        Json(&run.input) as _,
+        run.input.get(),
         run.key,
         run.priority,
         run.idempotency_key,

@@ -18,6 +18,8 @@ pub enum RunState {
     Running,
     /// Not due before its `wake_at`; holds no worker.
     Waiting,
+    /// Set aside by an operator until it is resumed; holds no worker.
+    Paused,
     /// Ended with an output.
     Succeeded,
     /// Ended with an error.
@@ -28,10 +30,11 @@ pub enum RunState {
 
 impl RunState {
     /// Every state.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
         Self::Waiting,
+        Self::Paused,
         Self::Succeeded,
         Self::Failed,
         Self::Cancelled,
@@ -39,12 +42,13 @@ impl RunState {
 
     /// Whether a run in this state may move to `next`.
     pub const fn may_become(self, next: Self) -> bool {
-        use RunState::{Cancelled, Failed, Queued, Running, Succeeded, Waiting};
+        use RunState::{Cancelled, Failed, Paused, Queued, Running, Succeeded, Waiting};
         matches!(
             (self, next),
-            (Queued, Running)
-                | (Waiting, Queued)
-                | (Running, Queued | Waiting | Succeeded | Failed | Cancelled)
+            (Queued, Running | Paused)
+                | (Waiting, Queued | Paused)
+                | (Paused, Queued | Waiting)
+                | (Running, Queued | Waiting | Paused | Succeeded | Failed | Cancelled)
         )
     }
 
@@ -59,6 +63,7 @@ impl RunState {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",

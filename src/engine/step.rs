@@ -68,8 +68,8 @@ impl<P> StepContext<P> {
 
     /// Shows how far the run is: `done` of `total` (0 = not known). Written at most four times a
     /// second per name, and always when `done == total`.
-    pub async fn progress(&self, step: &str, done: i64, total: i64) -> Result<(), Failure> {
-        self.session.progress(step, done, total).await
+    pub async fn progress(&self, step: &str, done: i64, total: i64) {
+        self.session.progress(step, done, total).await;
     }
 }
 

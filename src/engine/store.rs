@@ -98,13 +98,15 @@ pub(crate) async fn sweep(
         .await
 }
 
-/// A lease that was renewed.
+/// The answer for a lease that is still held.
 pub(crate) struct Renewed {
     pub(crate) id: Uuid,
+    /// False: somebody else has the row locked, and the lease stays as it was.
+    pub(crate) extended: bool,
     pub(crate) cancel_requested: bool,
 }
 
-/// Extends the given leases; those missing from the answer are lost.
+/// Extends the given leases; those missing from the answer are lost. Never waits for a lock.
 pub(crate) async fn renew(
     db: impl PgExecutor<'_>,
     now: Option<Time>,
@@ -115,13 +117,33 @@ pub(crate) async fn renew(
     sqlx::query_as!(
         Renewed,
         r#"
-        update engine.runs as run
-           set lease_until = coalesce($1::timestamptz, now()) + $4::interval
-          from unnest($2::uuid[], $3::bigint[]) as held(id, epoch)
-         where run.id = held.id
-           and run.epoch = held.epoch
-           and run.state = 'running'
-        returning run.id, run.cancel_requested_at is not null as "cancel_requested!"
+        with held as (
+            select run.id, run.cancel_requested_at is not null as cancel_requested
+              from unnest($2::uuid[], $3::bigint[]) as mine(id, epoch)
+              join engine.runs as run
+                on run.id = mine.id
+               and run.epoch = mine.epoch
+               and run.state = 'running'
+        ),
+        free as (
+            select id
+              from engine.runs
+             where id in (select id from held)
+               and state = 'running'
+               for no key update skip locked
+        ),
+        renewed as (
+            update engine.runs as run
+               set lease_until = coalesce($1::timestamptz, now()) + $4::interval
+              from free
+             where run.id = free.id
+            returning run.id
+        )
+        select held.id as "id!",
+               renewed.id is not null as "extended!",
+               held.cancel_requested as "cancel_requested!"
+          from held
+          left join renewed on renewed.id = held.id
         "#,
         now,
         &ids,
@@ -146,25 +168,29 @@ pub(crate) async fn cancel_requests(
     .await
 }
 
-/// Gives a run back, due at once, and wakes a worker for it. False: the lease was lost before.
+/// Gives a run back, due as before, and wakes a worker for it; `losses` are charged to its next step. False:
+/// the lease was lost before.
 pub(crate) async fn release(
     pool: &PgPool,
     transport: &dyn Transport,
-    now: Option<Time>,
     lease: Lease,
+    losses: i32,
 ) -> Result<bool, Error> {
     let mut tx = pool.begin().await?;
     let released = sqlx::query!(
         r#"
         update engine.runs
-           set state = 'queued', owner = null, lease_until = null, wake_at = coalesce($3, now())
+           set state = case when pause_requested_at is null then 'queued' else 'paused' end,
+               owner = null,
+               lease_until = null,
+               losses = losses + $3
          where id = $1
            and epoch = $2
            and state = 'running'
         "#,
         lease.run_id,
         lease.epoch,
-        now,
+        losses,
     )
     .execute(&mut *tx)
     .await?
@@ -223,8 +249,8 @@ pub(crate) async fn finish(
         r#"
         update engine.runs
            set state = $3,
-               output = $4,
-               error = $5,
+               output = $4::text::json,
+               error = $5::text::json,
                ended_at = $6,
                owner = null,
                lease_until = null
@@ -235,8 +261,8 @@ pub(crate) async fn finish(
         lease.run_id,
         lease.epoch,
         ending.state.as_str(),
-        ending.output.map(Json) as _,
-        ending.error.map(Json) as _,
+        ending.output.map(RawValue::get),
+        ending.error.map(FailureRecord::to_json),
         ending.at,
     )
     .execute(conn)

@@ -3,7 +3,7 @@
 //! Invariant: a worker that cannot be put together says so in [`Builder::build`], before it has
 //! touched the database. What it does is in `dispatch`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -27,8 +27,12 @@ const LEASE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(20);
 /// Longer waits suspend the run instead of holding a slot.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Connections for claims, leases and wake-ups (one of them listens), beside the caller's pool.
-const CONTROL_CONNECTIONS: u32 = 4;
+/// Connections for claims and wake-ups (one of them listens), beside the caller's pool.
+const CONTROL_CONNECTIONS: usize = 4;
+/// The longest that a statement of theirs may take: claims and sweeps never wait for locks, so a longer one is stuck.
+const CONTROL_LIMIT: Duration = Duration::from_secs(10);
+/// Most connections for the journal; its statements take a moment each.
+const JOURNAL_CONNECTIONS: usize = 8;
 
 /// Puts a [`Worker`] together.
 pub struct Builder<P> {
@@ -130,7 +134,7 @@ pub struct Worker<P> {
 
 impl<P: Send + Sync + 'static> Worker<P> {
     /// Begins a worker on `pool`, whose role needs what [`crate::migrate`] granted. It opens up to
-    /// four connections of its own beside the pool, with the pool's options.
+    /// thirteen connections of its own beside the pool, with the pool's options.
     pub fn builder(pool: PgPool, ports: Arc<P>) -> Builder<P> {
         Builder {
             pool,
@@ -149,23 +153,23 @@ impl<P: Send + Sync + 'static> Worker<P> {
     /// Works until `shutdown` fires; then claims nothing more, lets steps in flight finish within the
     /// grace period, gives its runs back and wakes another worker for them.
     ///
-    /// Fails only when the schedules cannot be stored at the start. Dropping the future is like
+    /// Fails only when the schedules cannot be stored at the start, or no thread can be had. Dropping the future is like
     /// killing the process: other workers take over when the leases lapse.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let parts = self.parts;
-        let control = parts
-            .pool
-            .options()
-            .clone()
-            .min_connections(0)
-            .max_connections(CONTROL_CONNECTIONS)
-            .connect_lazy_with(parts.pool.connect_options().as_ref().clone());
+        let control = own_pool(&parts.pool, CONTROL_CONNECTIONS, Some(CONTROL_LIMIT));
         for schedule in &parts.schedules {
             schedule::declare(&control, &parts.clock, schedule).await?;
         }
         let kinds = parts.registry.kinds();
-        let surroundings =
-            Surroundings { pool: parts.pool, clock: parts.clock, patience: PATIENCE, faults: None };
+        let journal = own_pool(&parts.pool, parts.concurrency.clamp(2, JOURNAL_CONNECTIONS), None);
+        let surroundings = Surroundings {
+            pool: parts.pool,
+            journal: journal.clone(),
+            clock: parts.clock,
+            patience: PATIENCE,
+            faults: None,
+        };
         let driver = Driver {
             ports: parts.ports,
             registry: parts.registry,
@@ -179,13 +183,31 @@ impl<P: Send + Sync + 'static> Worker<P> {
             lease: parts.lease,
             grace: parts.grace,
             schedules: parts.schedules,
+            ailing: Mutex::default(),
             kinds,
             held: Arc::default(),
             slots: Arc::new(Semaphore::new(parts.concurrency)),
             nudge: Arc::new(Notify::new()),
         };
-        dispatcher.run(shutdown).await;
-        control.close().await;
-        Ok(())
+        let worked = dispatcher.run(shutdown).await;
+        for pool in [control, journal] {
+            // A connection that hangs must not keep the process.
+            let _ = tokio::time::timeout(CONTROL_LIMIT, pool.close()).await;
+        }
+        worked
     }
+}
+
+/// Connections of the engine's own, made as the application makes its own; `limit` bounds each statement.
+fn own_pool(pool: &PgPool, connections: usize, limit: Option<Duration>) -> PgPool {
+    let connect = pool.connect_options().as_ref().clone();
+    let connect = match limit {
+        Some(limit) => connect.options([("statement_timeout", limit.as_millis().to_string())]),
+        None => connect,
+    };
+    pool.options()
+        .clone()
+        .min_connections(0)
+        .max_connections(u32::try_from(connections).unwrap_or(u32::MAX))
+        .connect_lazy_with(connect)
 }

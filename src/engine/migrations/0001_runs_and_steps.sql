@@ -8,9 +8,14 @@ create function engine.run_may_become(from_state text, to_state text) returns bo
     language sql immutable strict parallel safe
     return (from_state, to_state) in (
         ('queued', 'running'),
+        ('queued', 'paused'),
         ('waiting', 'queued'),
+        ('waiting', 'paused'),
+        ('paused', 'queued'),
+        ('paused', 'waiting'),
         ('running', 'queued'),
         ('running', 'waiting'),
+        ('running', 'paused'),
         ('running', 'succeeded'),
         ('running', 'failed'),
         ('running', 'cancelled')
@@ -34,6 +39,7 @@ create table engine.runs (
     lease_until         timestamptz,
     wake_at             timestamptz not null,
     cancel_requested_at timestamptz,
+    pause_requested_at  timestamptz,
     progress_step       text,
     progress_done       bigint,
     progress_total      bigint,
@@ -42,9 +48,10 @@ create table engine.runs (
     ended_at            timestamptz,
     constraint runs_pkey primary key (id),
     constraint runs_state_known check (
-        state in ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')),
+        state in ('queued', 'running', 'waiting', 'paused', 'succeeded', 'failed', 'cancelled')),
     constraint runs_lease_while_running check (
         (state = 'running') = (lease_until is not null and owner is not null)),
+    constraint runs_pause_asked_for check (state <> 'paused' or pause_requested_at is not null),
     constraint runs_end_when_final check (
         (state in ('succeeded', 'failed', 'cancelled')) = (ended_at is not null)),
     constraint runs_output_when_succeeded check ((state = 'succeeded') = (output is not null)),
@@ -58,6 +65,7 @@ comment on column engine.runs.key is 'Whose run it is, such as a tenant.';
 comment on column engine.runs.trace is 'Text that ties the run to what started it, such as a request id.';
 comment on column engine.runs.epoch is 'Raised by each claim; every write of a worker compares it (the fence).';
 comment on column engine.runs.losses is 'Workers lost since the last checkpoint or recorded attempt.';
+comment on column engine.runs.pause_requested_at is 'Set from the request to pause until the run is resumed.';
 comment on column engine.runs.wake_at is 'Due from this moment on. For finished runs: when it was last due.';
 
 -- Partial, so that a million finished runs cost a claim nothing.

@@ -5,18 +5,20 @@ with fence as (
      where id = $1
        and epoch = $2
        and state = 'running'
-    returning id, cancel_requested_at is not null as cancel_requested
+    returning id,
+              cancel_requested_at is not null as cancel_requested,
+              pause_requested_at is not null as pause_requested
 ),
 attempt as (
     insert into engine.attempts (run_id, name, occurrence, attempt, epoch, error, started_at, ended_at)
-    select id, $3, $4, number, $2, $10::json, $11, $11
+    select id, $3, $4, number, $2, $10::text::json, $11, $11
       from fence, generate_series($8::integer - $9::integer + 1, $8) as number
         on conflict do nothing
 ),
 step as (
     insert into engine.steps as step
            (run_id, name, occurrence, seq, kind, state, attempts, losses, error, epoch, started_at, ended_at)
-    select id, $3, $4, $5, $6, $7, $8, $12, $10, $2, $11, $11
+    select id, $3, $4, $5, $6, $7, $8, $12, $10::text::json, $2, $11, $11
       from fence
         on conflict (run_id, name, occurrence) do update
        set state = excluded.state,
@@ -26,4 +28,4 @@ step as (
            epoch = excluded.epoch,
            ended_at = excluded.ended_at
 )
-select cancel_requested as "cancel_requested!" from fence
+select cancel_requested as "cancel_requested!", pause_requested as "pause_requested!" from fence

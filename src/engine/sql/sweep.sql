@@ -2,7 +2,10 @@
 -- time has come. Returns what is queued for the kinds ($2, $3) and when the next timer is due.
 with lapsed as (
     update engine.runs
-       set state = 'queued', owner = null, lease_until = null, losses = losses + 1
+       set state = case when pause_requested_at is null then 'queued' else 'paused' end,
+           owner = null,
+           lease_until = null,
+           losses = losses + 1
      where id in (
             select id
               from engine.runs

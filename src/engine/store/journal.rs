@@ -45,6 +45,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written {
     pub(crate) cancel_requested: bool,
+    pub(crate) pause_requested: bool,
 }
 
 /// Everything the run has left so far, in order.
@@ -77,7 +78,9 @@ pub(crate) async fn done(
         Written,
         r#"
         with fence as materialized (
-            select id, cancel_requested_at is not null as cancel_requested
+            select id,
+                   cancel_requested_at is not null as cancel_requested,
+                   pause_requested_at is not null as pause_requested
               from engine.runs
              where id = $1
                and epoch = $2
@@ -86,7 +89,7 @@ pub(crate) async fn done(
         )
         insert into engine.steps as step
                (run_id, name, occurrence, seq, kind, state, attempts, output, epoch, started_at, ended_at)
-        select id, $3, $4, $5, $6, 'done', $7, $8, $2, $9, $10
+        select id, $3, $4, $5, $6, 'done', $7, $8::text::json, $2, $9, $10
           from fence
             on conflict (run_id, name, occurrence) do update
            set state = 'done',
@@ -98,7 +101,8 @@ pub(crate) async fn done(
                ended_at = excluded.ended_at
          where step.state = 'retrying'
             or step.epoch = excluded.epoch
-        returning (select cancel_requested from fence) as "cancel_requested!"
+        returning (select cancel_requested from fence) as "cancel_requested!",
+                  (select pause_requested from fence) as "pause_requested!"
         "#,
         place.lease.run_id,
         place.lease.epoch,
@@ -107,7 +111,7 @@ pub(crate) async fn done(
         place.seq,
         place.kind,
         place.attempt,
-        Json(output) as _,
+        output.get(),
         place.started_at,
         place.ended_at,
     )
@@ -147,7 +151,7 @@ pub(crate) async fn failed(
         place.kind,
         state,
         place.attempt,
-        Json(error) as _,
+        error.to_json(),
         place.started_at,
         place.ended_at,
         now,
@@ -190,7 +194,7 @@ pub(crate) async fn lost(
         state,
         place.attempt,
         losses.recent,
-        Json(error) as _,
+        error.to_json(),
         place.ended_at,
         losses.total,
     )
@@ -214,7 +218,8 @@ pub(crate) async fn progress(
          where id = $1
            and epoch = $2
            and state = 'running'
-        returning cancel_requested_at is not null as "cancel_requested!"
+        returning cancel_requested_at is not null as "cancel_requested!",
+                  pause_requested_at is not null as "pause_requested!"
         "#,
         lease.run_id,
         lease.epoch,

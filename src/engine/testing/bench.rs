@@ -42,6 +42,7 @@ impl<'h, H: Harness> Bench<'h, H> {
             registry,
             surroundings: Surroundings {
                 pool: self.pool.clone(),
+                journal: self.pool.clone(),
                 clock: Clock::from(self.clock.clone()),
                 // Every wait suspends the run, so that this bench can see it and move the clock.
                 patience: Duration::ZERO,
@@ -83,6 +84,7 @@ impl<'h, H: Harness> Bench<'h, H> {
                 RunState::Waiting => self.clock.set(run.wake_at.max(self.clock.now())),
                 // Its worker is gone.
                 RunState::Running => self.lapse(),
+                RunState::Paused => panic!("nobody has resumed the run"),
                 RunState::Succeeded | RunState::Failed | RunState::Cancelled => return end(run),
             }
         }

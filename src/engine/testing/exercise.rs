@@ -17,7 +17,7 @@ use super::{Scenario, StepName, VirtualClock};
 use crate::drive::Left;
 use crate::fault::{Fault, Faults, Point, Side};
 use crate::session::Signals;
-use crate::{Client, End, Failure, Outcome, StepView, Workflow};
+use crate::{Client, End, Failure, Outcome, RunState, StepView, Workflow};
 
 /// What [`exercise`] needs to know about a workflow.
 pub trait Harness: Send + Sync {
@@ -84,23 +84,60 @@ impl<H: Harness> Bench<'_, H> {
                 self.finish(run_id, Some(again)).await
             }
             Scenario::CrashBefore(step) => {
-                self.finish(run_id, Some(once(step, Side::Before, || Fault::Crash))).await
+                self.finish_with(run_id, once(step, Side::Before, || Fault::Crash)).await
             }
             Scenario::CrashAfter(step) => {
-                self.finish(run_id, Some(once(step, Side::After, || Fault::Crash))).await
+                self.finish_with(run_id, once(step, Side::After, || Fault::Crash)).await
             }
             Scenario::Transient(step) => {
                 let fail = || Fault::Fail(Failure::transient("injected, transient"));
-                self.finish(run_id, Some(once(step, Side::Before, fail))).await
+                self.finish_with(run_id, once(step, Side::Before, fail)).await
+            }
+            Scenario::TransientAfter(step) => {
+                let fail = || Fault::Fail(Failure::transient("injected after the effect"));
+                self.finish_with(run_id, once(step, Side::After, fail)).await
             }
             Scenario::Permanent(step) => {
                 let fail = || Fault::Fail(Failure::permanent("injected, permanent"));
-                self.finish(run_id, Some(once(step, Side::Before, fail))).await
+                self.finish_with(run_id, once(step, Side::Before, fail)).await
             }
+            Scenario::Pause(step) => self.pause(step, run_id).await,
             Scenario::Cancel(step) => self.cancel(step, run_id).await,
             Scenario::Fenced(step) => self.fence(step, run_id).await,
             Scenario::Shutdown(step) => self.shut_down(step, run_id).await,
         }
+    }
+
+    /// Drives the run to its end; the hook's point must be reached on the way.
+    async fn finish_with(&self, run_id: Uuid, hook: Hook) -> End {
+        let end = self.finish(run_id, Some(hook.faults.clone())).await;
+        hook.expect_reached();
+        end
+    }
+
+    /// Pauses while `step` is in flight; nothing moves until the run is resumed.
+    async fn pause(&self, step: &StepName, run_id: Uuid) -> End {
+        let claimed = self.claim(run_id).await.expect("a fresh run is due");
+        let (client, pool) = (self.client.clone(), self.pool.clone());
+        let ask = hook(step, Side::Before, move || {
+            let (client, pool) = (client.clone(), pool.clone());
+            Box::pin(async move {
+                let mut conn = pool.acquire().await.expect("a connection");
+                client.pause(&mut conn, run_id).await.expect("a request to pause");
+                Fault::Proceed
+            })
+        });
+        let left = self.drive(claimed, Some(ask.faults.clone()), Signals::default()).await;
+        ask.expect_reached();
+        // In its last step a run cannot be stopped any more.
+        if left != Left::Ended {
+            assert_eq!(self.find(run_id).await.state, RunState::Paused);
+            self.lapse();
+            assert!(self.claim(run_id).await.is_none(), "a paused run was claimed");
+            let mut conn = self.pool.acquire().await.expect("a connection");
+            assert!(self.client.resume(&mut conn, run_id).await.expect("a request to resume"));
+        }
+        self.finish(run_id, None).await
     }
 
     /// Cancels while `step` is in flight.
@@ -118,7 +155,8 @@ impl<H: Harness> Bench<'_, H> {
                 Fault::Proceed
             })
         });
-        self.drive(claimed, Some(ask), signals).await;
+        self.drive(claimed, Some(ask.faults.clone()), signals).await;
+        ask.expect_reached();
         self.finish(run_id, None).await
     }
 
@@ -145,7 +183,7 @@ impl<H: Harness> Bench<'_, H> {
             resume.notify_one();
             (end, before)
         };
-        let sleeper = self.drive(claimed, Some(sleep), Signals::default());
+        let sleeper = self.drive(claimed, Some(sleep.faults.clone()), Signals::default());
         let (left, (end, before)) = tokio::join!(sleeper, successor);
         assert_eq!(left, Left::Lost, "the worker that lost its lease must be fenced off");
         let after = self.client.steps(run_id).await.expect("a look at the steps");
@@ -167,7 +205,7 @@ impl<H: Harness> Bench<'_, H> {
             Box::pin(async { Fault::Proceed })
         });
         let before = self.clock.now();
-        match self.drive(claimed, Some(shutdown), signals).await {
+        match self.drive(claimed, Some(shutdown.faults.clone()), signals).await {
             Left::Released => {
                 let next = self.claim(run_id).await.expect("a released run is due at once");
                 assert_eq!(self.clock.now(), before, "the next worker must not have to wait");
@@ -221,11 +259,24 @@ fn everywhere(side: Side, fault: impl Fn() -> Fault + Send + Sync + 'static) -> 
 }
 
 /// `fault` the first time that `step` is reached on `side`.
-fn once(step: &StepName, side: Side, fault: impl Fn() -> Fault + Send + Sync + 'static) -> Faults {
+fn once(step: &StepName, side: Side, fault: impl Fn() -> Fault + Send + Sync + 'static) -> Hook {
     hook(step, side, move || {
         let fault = fault();
         Box::pin(async move { fault })
     })
+}
+
+/// Something that happens at one point of a run, once.
+struct Hook {
+    step: StepName,
+    faults: Faults,
+    reached: Arc<AtomicBool>,
+}
+
+impl Hook {
+    fn expect_reached(&self) {
+        assert!(self.reached.load(Ordering::SeqCst), "{} was not reached", self.step);
+    }
 }
 
 /// What `action` answers the first time that `step` is reached on `side`.
@@ -233,18 +284,20 @@ fn hook(
     step: &StepName,
     side: Side,
     action: impl Fn() -> BoxFuture<'static, Fault> + Send + Sync + 'static,
-) -> Faults {
-    let (step, reached) = (step.clone(), AtomicBool::new(false));
-    Arc::new(move |point: Point| {
+) -> Hook {
+    let reached = Arc::new(AtomicBool::new(false));
+    let (aim, first) = (step.clone(), reached.clone());
+    let faults: Faults = Arc::new(move |point: Point| {
         let here = point.side == side
-            && point.step == step.name
-            && point.occurrence.unsigned_abs() == step.occurrence;
-        if here && !reached.swap(true, Ordering::SeqCst) {
+            && point.step == aim.name
+            && point.occurrence.unsigned_abs() == aim.occurrence;
+        if here && !first.swap(true, Ordering::SeqCst) {
             action()
         } else {
             Box::pin(async { Fault::Proceed })
         }
-    })
+    });
+    Hook { step: step.clone(), faults, reached }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

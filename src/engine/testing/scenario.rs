@@ -26,8 +26,12 @@ pub enum Scenario {
     CrashAfter(StepName),
     /// The step fails once and may be tried again.
     Transient(StepName),
+    /// The step fails once after its effect and may be tried again.
+    TransientAfter(StepName),
     /// The step fails for good.
     Permanent(StepName),
+    /// Somebody pauses the run while the step is in flight, and resumes it later.
+    Pause(StepName),
     /// Somebody asks to cancel while the step is in flight.
     Cancel(StepName),
     /// A worker sleeps through its lease in the step, another one ends the run, the first one wakes up.
@@ -38,12 +42,14 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario that aims at one step.
-    pub(super) fn of(step: &StepName) -> [Self; 7] {
+    pub(super) fn of(step: &StepName) -> [Self; 9] {
         [
             Self::CrashBefore(step.clone()),
             Self::CrashAfter(step.clone()),
             Self::Transient(step.clone()),
+            Self::TransientAfter(step.clone()),
             Self::Permanent(step.clone()),
+            Self::Pause(step.clone()),
             Self::Cancel(step.clone()),
             Self::Fenced(step.clone()),
             Self::Shutdown(step.clone()),
@@ -65,6 +71,10 @@ impl fmt::Display for Scenario {
             Self::CrashBefore(step) => write!(f, "a crash before {step}"),
             Self::CrashAfter(step) => write!(f, "a crash after the effect of {step}"),
             Self::Transient(step) => write!(f, "a transient failure of {step}"),
+            Self::TransientAfter(step) => {
+                write!(f, "a transient failure after the effect of {step}")
+            }
+            Self::Pause(step) => write!(f, "a pause during {step}"),
             Self::Permanent(step) => write!(f, "a permanent failure of {step}"),
             Self::Cancel(step) => write!(f, "a cancellation during {step}"),
             Self::Fenced(step) => write!(f, "a lost lease during {step}"),

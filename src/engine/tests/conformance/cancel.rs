@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use engine::{Context, End, Error, Failure, RunState, Workflow};
+use engine::{Context, End, Error, Failure, Policy, RunState, Workflow};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::order::{Order, Ports};
+use crate::single_step;
 use crate::world::{Running, World, effect};
 
 #[sqlx::test(migrations = false)]
@@ -44,6 +45,50 @@ async fn a_run_that_nobody_has_taken_up_is_cancelled_before_its_first_step(pool:
     let worker = Running::spawn(world.worker(ports.clone()).register::<Order>());
     assert_eq!(world.ended(started.run_id).await.state, RunState::Cancelled);
     assert_eq!(ports.calls(), 0);
+    worker.stop().await;
+}
+
+single_step!(Hopeful, Policy::new().backoff(HOURS, HOURS), |ports| {
+    ports.called();
+    ports.gate.acquire().await.map_err(Failure::permanent)?.forget();
+    Err(Failure::transient("not today"))
+});
+
+const HOURS: std::time::Duration = std::time::Duration::from_hours(500);
+
+#[sqlx::test(migrations = false)]
+async fn a_cancel_that_meets_a_failing_attempt_does_not_wait_out_the_backoff(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let worker = Running::spawn(world.worker(ports.clone()).register::<Hopeful>());
+    let run_id = world.start(Hopeful).await;
+    while ports.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    world.cancel(run_id).await;
+    ports.gate.add_permits(1);
+    assert_eq!(world.ended(run_id).await.state, RunState::Cancelled);
+    worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_paused_run_waits_until_it_is_resumed_and_can_be_cancelled(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let (one, other) = (world.start(Order::default()).await, world.start(Order::default()).await);
+    let mut conn = world.app.acquire().await.unwrap();
+    for run_id in [one, other] {
+        assert!(world.client.pause(&mut conn, run_id).await.unwrap());
+    }
+    let worker = Running::spawn(world.worker(ports.clone()).register::<Order>());
+    world.ended(world.start(Order::default()).await).await;
+    assert_eq!(world.find(one).await.state, RunState::Paused);
+    assert!(world.client.resume(&mut conn, one).await.unwrap());
+    assert_eq!(world.ended(one).await.state, RunState::Succeeded);
+    assert!(!world.client.resume(&mut conn, one).await.unwrap(), "it is over");
+    assert!(!world.client.pause(&mut conn, one).await.unwrap(), "it is over");
+    world.cancel(other).await;
+    assert_eq!(world.ended(other).await.state, RunState::Cancelled);
     worker.stop().await;
 }
 

@@ -1,7 +1,6 @@
 //! The engine's own workflow through everything that `exercise` has.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use engine::testing::{Harness, exercise};
 use engine::{Client, End, Outcome};
@@ -62,10 +61,8 @@ async fn an_order_survives_everything(pool: PgPool) {
     let (world, clock) = World::frozen(pool).await;
     let ports = Ports::new(world.app.clone());
     let app = world.app.clone();
-    let started = Instant::now();
     let report = exercise(&Orders { world, ports }, &app, &clock).await;
     let steps: Vec<_> = report.steps.iter().map(ToString::to_string).collect();
     assert_eq!(steps, ["quote#0", "charge#0", "ship#0", "ship#1"]);
-    assert_eq!(report.scenarios, 2 + 4 * 7);
-    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert_eq!(report.scenarios, 2 + 4 * 9);
 }

@@ -84,7 +84,7 @@ impl Workflow for Order {
             })
             .await?;
         }
-        cx.progress("ship", items.into(), items.into()).await?;
+        cx.progress("ship", items.into(), items.into()).await;
         Ok(format!("charged {quote}"))
     }
 

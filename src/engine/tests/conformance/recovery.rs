@@ -1,10 +1,10 @@
 //! Dead workers, lost wake-ups, lost leases, orderly shutdown.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::{FailureKind, LOSSES, Policy, RunState};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 
 use crate::order::{AT_ONCE, Order, Ports};
 use crate::single_step;
@@ -41,15 +41,14 @@ async fn a_killed_workers_run_goes_on_at_the_step_it_died_in(pool: PgPool) {
 async fn a_lease_is_renewed_for_as_long_as_a_step_takes(pool: PgPool) {
     let world = World::new(pool).await;
     let ports = Ports::new(world.app.clone());
-    let builder =
-        || world.worker(ports.clone()).register::<Order>().lease(Duration::from_millis(300));
+    let builder = || world.worker(ports.clone()).register::<Order>().lease(Duration::from_secs(1));
     let (one, two) = (Running::spawn(builder()), Running::spawn(builder()));
     let run_id = world.start(Order { items: 0, gated: true }).await;
     while ports.calls() < 2 {
         tokio::task::yield_now().await;
     }
     // Several leases and sweeps long.
-    engine::Clock::system().sleep(Duration::from_millis(2500)).await;
+    engine::Clock::system().sleep(Duration::from_millis(3500)).await;
     ports.gate.add_permits(1);
     let run = world.ended(run_id).await;
     assert_eq!((run.state, run.attempts), (RunState::Succeeded, 1));
@@ -72,8 +71,10 @@ async fn a_run_whose_lease_was_taken_is_dropped_and_writes_nothing(pool: PgPool)
         .await
         .unwrap();
     // The gate's waiter goes away with the run's future: then a permit stays.
-    ports.gate.add_permits(1);
     engine::Clock::system().sleep(Duration::from_millis(700)).await;
+    ports.gate.add_permits(1);
+    engine::Clock::system().sleep(Duration::from_millis(100)).await;
+    assert_eq!(ports.gate.available_permits(), 1);
     let run = world.find(run_id).await;
     assert_eq!(run.state, RunState::Running);
     let names: Vec<_> =
@@ -145,30 +146,127 @@ async fn a_step_with_one_attempt_does_not_run_again_after_its_worker_died(pool: 
     second.stop().await;
 }
 
+/// Starts a run on a worker that has had nothing to do for a while; how long the run waited to be taken up.
+async fn delay_when_idle(world: &World) -> chrono::TimeDelta {
+    // Longer than the sweep that follows the end of a run, off the beat of the regular ones.
+    engine::Clock::system().sleep(Duration::from_millis(130)).await;
+    let run = world.ended(world.start(Order::default()).await).await;
+    run.started_at.unwrap() - run.created_at
+}
+
+/// The median of several delays: a sweep alone would give half a second.
+async fn usual_delay_when_idle(world: &World) -> chrono::TimeDelta {
+    let mut delays = Vec::new();
+    for _ in 0..9 {
+        delays.push(delay_when_idle(world).await);
+    }
+    delays.sort();
+    delays[4]
+}
+
 #[sqlx::test(migrations = false)]
 async fn a_wake_up_starts_a_run_at_once_and_its_loss_only_delays_it(pool: PgPool) {
     let world = World::new(pool).await;
     let ports = Ports::new(world.app.clone());
     let worker = Running::spawn(world.worker(ports.clone()).register::<Order>());
     // The first run waits for the worker's own start.
-    let first = world.start(Order::default()).await;
-    world.ended(first).await;
-    let started = Instant::now();
-    let mut delays = Vec::new();
-    for _ in 0..10 {
-        let run = world.ended(world.start(Order::default()).await).await;
-        delays.push(run.started_at.unwrap() - run.created_at);
-    }
-    delays.sort();
-    assert!(delays[5] < chrono::TimeDelta::milliseconds(400), "median of {delays:?}");
-    assert!(started.elapsed() < Duration::from_secs(10));
+    world.ended(world.start(Order::default()).await).await;
+    let delay = usual_delay_when_idle(&world).await;
+    assert!(delay < chrono::TimeDelta::milliseconds(250), "median {delay}");
     worker.stop().await;
 
     let deaf = world.worker(ports).register::<Order>().without_wake_ups();
     let deaf = Running::spawn(deaf);
-    let run = world.ended(world.start(Order::default()).await).await;
-    assert!(run.started_at.unwrap() - run.created_at < chrono::TimeDelta::seconds(3));
+    assert!(delay_when_idle(&world).await < chrono::TimeDelta::seconds(3));
     deaf.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn wake_ups_come_again_after_the_database_dropped_every_connection(pool: PgPool) {
+    let world = World::new(pool).await;
+    let worker = Running::spawn(world.worker(Ports::new(world.app.clone())).register::<Order>());
+    world.ended(world.start(Order::default()).await).await;
+    for _ in 0..3 {
+        world.drop_connections().await;
+        engine::Clock::system().sleep(Duration::from_millis(300)).await;
+    }
+    let restarted = async {
+        while usual_delay_when_idle(&world).await > chrono::TimeDelta::milliseconds(250) {}
+    };
+    let limit = Duration::from_secs(30);
+    assert!(tokio::time::timeout(limit, restarted).await.is_ok(), "the worker stayed deaf");
+    worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_row_that_somebody_locks_does_not_cost_the_other_runs_their_leases(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let lease = Duration::from_secs(1);
+    let worker = Running::spawn(world.worker(ports.clone()).register::<Order>().lease(lease));
+    let locked = world.start(Order { items: 0, gated: true }).await;
+    let other = world.start(Order { items: 0, gated: true }).await;
+    while ports.calls() < 4 {
+        tokio::task::yield_now().await;
+    }
+    let mut tx = world.owner.begin().await.unwrap();
+    sqlx::query("select from engine.runs where id = $1 for update")
+        .bind(locked)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    engine::Clock::system().sleep(lease * 3).await;
+    tx.rollback().await.unwrap();
+    ports.gate.add_permits(4);
+    let run = world.ended(other).await;
+    assert_eq!((run.state, run.attempts), (RunState::Succeeded, 1));
+    assert_eq!(world.ended(locked).await.state, RunState::Succeeded);
+    worker.stop().await;
+}
+
+single_step!(Busy, AT_ONCE, |ports| {
+    ports.called();
+    // Keeps its thread, as a computation would.
+    std::thread::sleep(Duration::from_millis(2500));
+    Ok(json!(null))
+});
+
+/// Watches from a thread and a connection of its own whether a lease ever lapses, until every run is over.
+fn lapses(options: sqlx::postgres::PgConnectOptions) -> std::thread::JoinHandle<bool> {
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut conn = sqlx::PgConnection::connect_with(&options).await.unwrap();
+            loop {
+                let (over, lapsed): (bool, bool) = sqlx::query_as(
+                    "select bool_and(ended_at is not null), coalesce(bool_or(lease_until < now()), false)
+                       from engine.runs",
+                )
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+                if over || lapsed {
+                    return lapsed;
+                }
+                engine::Clock::system().sleep(Duration::from_millis(5)).await;
+            }
+        })
+    })
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_step_that_keeps_every_thread_busy_keeps_its_lease(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let run_id = world.start(Busy).await;
+    let lapsed = lapses(world.owner.connect_options().as_ref().clone());
+    // The test's runtime has one thread, which the step keeps.
+    let lease = Duration::from_secs(1);
+    let worker = Running::spawn(world.worker(ports.clone()).register::<Busy>().lease(lease));
+    let run = world.ended(run_id).await;
+    assert_eq!((run.state, run.attempts), (RunState::Succeeded, 1), "{:?}", run.error);
+    assert!(!lapsed.join().unwrap(), "the lease lapsed while the step was at work");
+    worker.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
@@ -219,6 +317,23 @@ async fn a_step_that_outlasts_the_grace_period_is_given_back_uncounted(pool: PgP
     second.stop().await;
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_step_with_one_attempt_that_outlasts_the_grace_period_does_not_run_again(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let builder = || world.worker(ports.clone()).register::<AtMostOnce>();
+    let first = Running::spawn(builder().grace(Duration::from_millis(100)));
+    let run_id = world.start(AtMostOnce).await;
+    while ports.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    first.stop().await;
+    let second = Running::spawn(builder());
+    let error = world.ended(run_id).await.error.unwrap();
+    assert_eq!((error.kind, ports.calls()), (FailureKind::WorkerLost, 1));
+    second.stop().await;
+}
+
 single_step!(Counting, AT_ONCE, |ports| {
     ports.called();
     Ok(json!(null))
@@ -235,10 +350,7 @@ async fn a_checkpoint_outlives_a_database_that_drops_its_connections(pool: PgPoo
     while ports.calls() < 2 {
         tokio::task::yield_now().await;
     }
-    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'engine_test_app' and datname = current_database()")
-        .execute(&world.owner)
-        .await
-        .unwrap();
+    world.drop_connections().await;
     ports.gate.add_permits(2);
     let run = world.ended(run_id).await;
     assert_eq!(run.state, RunState::Succeeded, "{:?}", run.error);

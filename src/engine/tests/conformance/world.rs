@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::testing::VirtualClock;
 use engine::{Builder, Client, Clock, RunView, Worker, Workflow};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -57,7 +58,8 @@ impl World {
         .await
         .expect("a table for effects");
         let options = owner.connect_options().as_ref().clone().username(APP_ROLE);
-        let app = owner.options().clone().max_connections(8).connect_lazy_with(options);
+        // Not with the options of the test's own pool, which share a small number of connections with every other test.
+        let app = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
         let client = Client::new(app.clone()).with_clock(clock.clone());
         Self { owner, app, client, clock }
     }
@@ -112,6 +114,18 @@ impl World {
             .fetch_one(&self.app)
             .await
             .expect("a count")
+    }
+
+    /// Ends every connection of the application's role, as a restart of the database does.
+    pub(crate) async fn drop_connections(&self) {
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where usename = $1 and datname = current_database()",
+        )
+        .bind(APP_ROLE)
+        .execute(&self.owner)
+        .await
+        .expect("the superuser may");
     }
 
     /// A number from the database, as the owner.
