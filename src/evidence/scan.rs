@@ -58,6 +58,26 @@ words! {
     }
 }
 
+words! {
+    /// Kinds of tools that name resources and see drift in the same way. What one of them cannot see
+    /// says nothing about what the other one found.
+    pub enum ToolFamily as "tool family" {
+        /// Compares the state with the infrastructure: knows addresses, sees `changed` and `missing`.
+        Terraform = "terraform",
+        /// Compares what is there with the state: knows ids, sees `extra` and `missing`.
+        Driftctl = "driftctl",
+    }
+}
+
+impl Format {
+    pub const fn family(self) -> ToolFamily {
+        match self {
+            Self::Plan | Self::RedactedPlan | Self::UiStream => ToolFamily::Terraform,
+            Self::Driftctl => ToolFamily::Driftctl,
+        }
+    }
+}
+
 /// One drifted resource. At most one per address and type of drift in an observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
@@ -106,7 +126,9 @@ pub struct Observation {
     pub error: Option<String>,
     /// Whether the file speaks of drift at all; an absent list is not an empty one.
     pub drift_reported: bool,
+    /// Resources that were checked; those that turned out missing among them.
     pub resources_total: Option<u64>,
+    /// Those of them that the state knows; absent when the tool sees no others.
     pub resources_managed: Option<u64>,
     pub drifts: Vec<Drift>,
     pub moves: Vec<Move>,

@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         "Automation Support for Accuracy and Currency",
         &[Sources, Scans],
         Strength::Strong,
-        "Serial and lineage of the state that each scan compared with, where the tool tells them.",
+        "Which state each scan compared with, when, and by which version of which tool.",
     ),
     Row(
         "CM-3",

@@ -23,7 +23,8 @@ pub const fn may_become(from: Status, to: Status) -> bool {
 /// What a scan that shows the drift does to the finding (`None`: not known yet).
 ///
 /// A rule that says ignore keeps a drift from becoming a finding and from coming back; a finding
-/// that is open already stays open, because the drift is still there.
+/// that is open already stays open, because the drift is still there. A change of grade alone is an
+/// event whatever the status.
 pub fn on_seen(current: Option<&Current>, scan: Scan, seen: Seen<'_>) -> Option<Event> {
     if !moves_findings(current, scan) {
         return None;
@@ -31,13 +32,16 @@ pub fn on_seen(current: Option<&Current>, scan: Scan, seen: Seen<'_>) -> Option<
     let Some(current) = current else { return detected(scan, seen) };
     let moved = current.address != seen.address;
     let updated = current.tells_other_attributes(seen);
+    let level = seen.level.unwrap_or(current.risk_level_now);
     let kind = match (current.status, seen.level) {
         (S::Resolved, Some(_)) => EventKind::Reopened,
         (S::Open, _) if updated && !moved => EventKind::Updated,
         _ if moved => EventKind::Moved,
+        _ if level != current.risk_level_now => EventKind::Regraded,
         _ => return None,
     };
     let mut event = current.continued(kind, scan, seen.address);
+    event.risk_level_now = level;
     if kind == EventKind::Reopened {
         event.status = S::Open;
         event.resolution = None;
@@ -93,6 +97,7 @@ pub fn on_person(
         address: current.address.clone(),
         changed_attributes: current.changed_attributes.clone(),
         risk_level: current.risk_level,
+        risk_level_now: current.risk_level_now,
         open_since: if to == S::Open { occurred_at } else { current.open_since },
         occurred_at,
         scan: None,
@@ -109,6 +114,7 @@ fn moves_findings(current: Option<&Current>, scan: Scan) -> bool {
 }
 
 fn detected(scan: Scan, seen: Seen<'_>) -> Option<Event> {
+    let level = seen.level?;
     let at = floor_micros(scan.observed_at);
     Some(Event {
         kind: EventKind::Detected,
@@ -116,7 +122,8 @@ fn detected(scan: Scan, seen: Seen<'_>) -> Option<Event> {
         resolution: None,
         address: seen.address.to_owned(),
         changed_attributes: seen.changed_attributes.to_vec(),
-        risk_level: seen.level?,
+        risk_level: level,
+        risk_level_now: level,
         open_since: at,
         occurred_at: at,
         scan: Some(scan.id),
@@ -146,6 +153,7 @@ impl Current {
             address: address.to_owned(),
             changed_attributes: self.changed_attributes.clone(),
             risk_level: self.risk_level,
+            risk_level_now: self.risk_level_now,
             open_since: self.open_since,
             occurred_at: floor_micros(scan.observed_at),
             scan: Some(scan.id),

@@ -10,7 +10,9 @@
 //! - Accepted risks and false positives are left alone by scans (a move still renames them).
 //! - Events of one finding are strictly ordered in time, so the intervals between them never
 //!   overlap and are never empty.
-//! - The risk level at detection never changes, also when the finding is reopened.
+//! - The risk level at detection never changes, also when the finding is reopened. The level of the
+//!   latest scan that saw it does, by an event of its own if by no other, so that it is known for
+//!   every moment of the past.
 
 mod decide;
 #[cfg(test)]
@@ -54,6 +56,8 @@ words! {
     pub enum EventKind as "finding event" {
         Detected = "detected",
         Updated = "updated",
+        /// Nothing changed but what the rules say of it.
+        Regraded = "regraded",
         Moved = "moved",
         Resolved = "resolved",
         Reopened = "reopened",
@@ -83,6 +87,8 @@ pub struct Current {
     pub drift_type: DriftType,
     /// As at detection.
     pub risk_level: RiskLevel,
+    /// As at the latest scan that saw it.
+    pub risk_level_now: RiskLevel,
     pub changed_attributes: Vec<String>,
     /// Start of the latest time open.
     pub open_since: Time,
@@ -120,6 +126,8 @@ pub struct Event {
     pub changed_attributes: Vec<String>,
     /// As at detection.
     pub risk_level: RiskLevel,
+    /// As at the latest scan that saw it.
+    pub risk_level_now: RiskLevel,
     /// Start of the latest time open: hours to resolve = `occurred_at` − `open_since`.
     pub open_since: Time,
     pub occurred_at: Time,
@@ -147,6 +155,7 @@ impl Current {
             address: event.address.clone(),
             drift_type,
             risk_level: event.risk_level,
+            risk_level_now: event.risk_level_now,
             changed_attributes: event.changed_attributes.clone(),
             open_since: event.open_since,
             occurred_at: event.occurred_at,

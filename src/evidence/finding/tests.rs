@@ -29,6 +29,7 @@ fn finding(status: Status) -> Current {
         address: "a.b".to_owned(),
         drift_type: DriftType::Changed,
         risk_level: RiskLevel::Low,
+        risk_level_now: RiskLevel::High,
         changed_attributes: names(&["x"]),
         open_since: at(1),
         occurred_at: at(2),
@@ -79,6 +80,20 @@ fn a_scan_that_shows_a_finding_decides_by_its_status() {
     ] {
         let event = on_seen(Some(&finding(status)), scan(5, ScanStatus::Partial), seen(attributes));
         assert_eq!(kind(event), expected, "{status}");
+    }
+}
+
+#[test]
+fn another_grade_is_an_event_whatever_the_status_unless_a_rule_ignores_it() {
+    let same = names(&["x"]);
+    for status in [Status::Open, Status::Accepted, Status::FalsePositive] {
+        let critical = Seen { level: Some(RiskLevel::Critical), ..seen(&same) };
+        let scan = scan(5, ScanStatus::Partial);
+        let event = on_seen(Some(&finding(status)), scan, critical).unwrap();
+        assert_eq!((event.kind, event.status), (EventKind::Regraded, status));
+        assert_eq!((event.risk_level, event.risk_level_now), (RiskLevel::Low, RiskLevel::Critical));
+        let ignored = Seen { level: None, ..seen(&same) };
+        assert_eq!(on_seen(Some(&finding(status)), scan, ignored), None);
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) struct Document<'a> {
     pub(super) complete: Option<bool>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) resource_drift: Option<&'a RawValue>,
-    pub(super) resource_changes: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(super) resource_changes: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) prior_state: Option<&'a RawValue>,
     #[serde(borrow)]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::collect::Collected;
 use super::doc::{self, Document};
-use super::{Error, diff, textual};
+use super::{Code, Error, RESOURCES_MAX, diff, textual};
 use crate::scan::{Drift, DriftType, Format, Observation};
 
 #[derive(Deserialize)]
@@ -55,6 +55,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<Observation, Error> {
     let summary: Option<Summary> =
         doc::field("summary", "an object with total_resources", document.summary)?;
     let summary = summary.ok_or_else(|| Error::field("summary", "an object"))?;
+    summary.check()?;
     let provider: Option<String> = doc::field("provider_name", "a text", document.provider_name)?;
     let provider = provider.as_deref().map(textual::name);
     let mut collected = Collected::default();
@@ -66,13 +67,16 @@ pub(super) fn read(document: &Document<'_>) -> Result<Observation, Error> {
     };
     let unmanaged = each("unmanaged", document.unmanaged, DriftType::Extra)?;
     let missing = each("missing", document.missing, DriftType::Missing)?;
-    doc::each_item("differences", document.differences, |item| {
+    let changed = doc::each_item("differences", document.differences, |item| {
         let Changed { res, changelog } = doc::object(item)?;
         let names = changelog.iter().flatten().map(Change::name).filter(|name| !name.is_empty());
         collected.drift(drift(res, DriftType::Changed, names.collect(), provider.clone())?)
     })?;
     if (unmanaged as u64, missing as u64) != (summary.unmanaged, summary.missing) {
         collected.incomplete("the report's lists do not have the length that its summary says");
+    }
+    if !summary.adds_up(changed as u64) {
+        collected.incomplete("the parts in the report's summary are more than its total");
     }
     if let Some(reason) = alerts(document)? {
         collected.incomplete(reason);
@@ -84,6 +88,25 @@ pub(super) fn read(document: &Document<'_>) -> Result<Observation, Error> {
         resources_managed: Some(summary.managed),
         ..collected.observation(Format::Driftctl, "driftctl", true)
     })
+}
+
+impl Summary {
+    /// The counts of a report come unproven; sums over many reports must stay possible.
+    fn check(&self) -> Result<(), Error> {
+        let highest = self.resources.max(self.unmanaged).max(self.missing).max(self.managed);
+        if highest > RESOURCES_MAX {
+            return Err(Error::new(
+                Code::ImplausibleCount,
+                format!("the summary counts more than {RESOURCES_MAX} resources"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn adds_up(&self, changed: u64) -> bool {
+        let Self { resources, unmanaged, missing, managed } = *self;
+        managed + unmanaged + missing <= resources && changed <= managed
+    }
 }
 
 fn drift(

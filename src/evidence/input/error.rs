@@ -13,6 +13,7 @@ words! {
         UnsupportedVersion = "unsupported_version",
         InvalidField = "invalid_field",
         TooManyResources = "too_many_resources",
+        ImplausibleCount = "implausible_count",
         ResourceTooLarge = "resource_too_large",
         AddressTooLong = "address_too_long",
         StateFileNotAScan = "state_file_not_a_scan",

@@ -32,6 +32,8 @@ use crate::scan::{Observation, Warning};
 
 /// More drifted resources than this in one file is a mistake or an attack.
 pub const DRIFTS_MAX: usize = 200_000;
+/// More resources than this in one report are a mistake or an attack.
+pub const RESOURCES_MAX: u64 = 100_000_000;
 /// Longest address of a resource, in characters.
 pub const ADDRESS_CHARS_MAX: usize = 2048;
 /// Most attribute names kept of one resource; the rest is counted.
@@ -70,7 +72,6 @@ impl Reading {
 pub fn read(bytes: &[u8]) -> Result<Reading, Error> {
     let decoded = textual::decode(bytes)?;
     let text = decoded.text.as_ref();
-    textual::check_depth(text)?;
     let mut reading =
         if stream::is_stream(text) { Reading::Scan(stream::read(text)?) } else { document(text)? };
     if let (Reading::Scan(observation), true) = (&mut reading, decoded.converted) {
@@ -83,6 +84,7 @@ pub fn read(bytes: &[u8]) -> Result<Reading, Error> {
 }
 
 fn document(text: &str) -> Result<Reading, Error> {
+    textual::check_depth(text)?;
     let document = doc::Document::read(text)?;
     match document.kind()? {
         doc::Kind::Plan => plan::read(&document, text).map(Reading::Scan),

@@ -2,7 +2,8 @@
 //!
 //! An absent `resource_drift` is not an empty one. Terraform leaves the key out when nothing
 //! drifted, from format 0.2 on; in 0.1 it did not exist, so such a plan says nothing about drift and
-//! is `partial`. An entry with action `no-op` is a move, never drift.
+//! is `partial`. An entry with action `no-op` is a move, never drift. Moves of resources that did not
+//! drift stand in `resource_changes` only.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,6 +44,15 @@ struct Change {
     after_sensitive: Value,
 }
 
+/// What is planned for a resource: read for its move only.
+#[derive(Deserialize)]
+struct Planned {
+    address: Option<String>,
+    previous_address: Option<String>,
+    mode: Option<Mode>,
+    deposed: Option<String>,
+}
+
 pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, Error> {
     let format = match document.format_version {
         Some(_) => Format::Plan,
@@ -54,6 +64,7 @@ pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, E
         let entry: Entry = doc::object(item)?;
         take(&entry, format, &mut collected)
     })?;
+    moves(document, &mut collected)?;
 
     let drift_reported = document.resource_drift.is_some() || version >= (0, 2);
     if !drift_reported {
@@ -71,17 +82,18 @@ pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, E
         || document.resource_changes.is_some();
     // Nothing in a plan without a provider tells the two tools apart.
     let tool = if text.contains("registry.opentofu.org/") { "opentofu" } else { "terraform" };
-    let resources = resources(document)?;
+    let in_state = in_state(document)?;
     let time: Option<String> = doc::field("timestamp", "a text", document.timestamp)?;
     let tool_version: Option<String> =
         doc::field("terraform_version", "a text", document.terraform_version)?;
+    let seen = collected.observation(format, tool, saw_something);
     Ok(Observation {
         tool_version: tool_version.as_deref().map(textual::name),
         observed_at: time.map(|time| textual::time("timestamp", &time)).transpose()?,
         drift_reported,
-        resources_total: resources,
-        resources_managed: resources,
-        ..collected.observation(format, tool, saw_something)
+        // The state is refreshed before it is written down: what is gone is not in it any more.
+        resources_total: in_state.map(|there| there.max(seen.drifted()) + seen.missing()),
+        ..seen
     })
 }
 
@@ -101,6 +113,21 @@ fn version(document: &Document<'_>) -> Result<(u64, u64), Error> {
         ));
     }
     Ok((major, minor))
+}
+
+fn moves(document: &Document<'_>, collected: &mut Collected) -> Result<(), Error> {
+    let wanted = "a list of resources";
+    let planned: Option<Vec<Planned>> =
+        doc::field("resource_changes", wanted, document.resource_changes)?;
+    for planned in planned.into_iter().flatten() {
+        let Planned { address, previous_address, mode, deposed } = planned;
+        if let (Some(to), Some(from), None) = (address, previous_address, deposed)
+            && mode != Some(Mode::Other)
+        {
+            collected.moved(textual::address(&from)?, textual::address(&to)?);
+        }
+    }
+    Ok(())
 }
 
 fn take(entry: &Entry, format: Format, collected: &mut Collected) -> Result<(), Error> {
@@ -169,15 +196,12 @@ fn address(entry: &Entry) -> Result<String, Error> {
     }
 }
 
-/// Managed resources of the refreshed state; of the planned one where the plan carries no state.
-fn resources(document: &Document<'_>) -> Result<Option<u64>, Error> {
+/// Managed resources of the refreshed state. What is planned is no substitute: it counts resources
+/// that are still to be made.
+fn in_state(document: &Document<'_>) -> Result<Option<u64>, Error> {
     let wanted = "an object with a root_module";
-    if document.prior_state.is_some() {
-        let state: Option<PriorState> = doc::field("prior_state", wanted, document.prior_state)?;
-        return Ok(state.map(|state| state.values.map_or(0, |values| values.root_module.managed())));
-    }
-    let values: Option<Values> = doc::field("planned_values", wanted, document.planned_values)?;
-    Ok(values.map(|values| values.root_module.managed()))
+    let state: Option<PriorState> = doc::field("prior_state", wanted, document.prior_state)?;
+    Ok(state.map(|state| state.values.map_or(0, |values| values.root_module.managed())))
 }
 
 #[derive(Deserialize)]

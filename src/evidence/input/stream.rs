@@ -1,7 +1,9 @@
 //! The message stream of `terraform plan -json`: one JSON object a line.
 //!
 //! It names drifted resources but not their attributes. It is complete when its last messages are
-//! there: a stream without its `change_summary` was cut off, and is `partial`.
+//! there: a stream without its `change_summary` was cut off, and is `partial`. So is one that says
+//! that it looked at some resources only, and one that refreshed nothing: their silence about the
+//! rest is no sign that nothing drifted there.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -13,6 +15,9 @@ use crate::time::Time;
 
 /// Wrappers print a few lines of their own before the first message.
 const LINES_LOOKED_AT: usize = 50;
+
+/// The warning that Terraform and OpenTofu raise for `-target` and `-exclude`.
+const TARGETED: &str = "Resource targeting is in effect";
 
 #[derive(Deserialize)]
 struct Message {
@@ -64,9 +69,18 @@ struct Stream {
     observed_at: Option<Time>,
     errors: usize,
     first_error: String,
-    summary: bool,
+    extent: Extent,
     /// Something was refreshed or planned, so the providers answered.
     saw_something: bool,
+}
+
+/// How far the tool got, and on what.
+#[derive(Default)]
+struct Extent {
+    refreshed: bool,
+    targeted: bool,
+    /// The end is there.
+    summary: bool,
 }
 
 /// Whether one of the first lines is a message.
@@ -95,6 +109,7 @@ pub(super) fn read(text: &str) -> Result<Observation, Error> {
             stream.collected.warn("unreadable_lines");
             continue;
         }
+        textual::check_depth(line)?;
         match serde_json::from_str::<Message>(line) {
             Ok(message) => stream.take(message)?,
             // It may have been a drift; the other output of a wrapper was not.
@@ -119,24 +134,27 @@ impl Stream {
                     message.tofu.or(message.terraform).as_deref().map(textual::name);
             }
             "resource_drift" => {
-                self.saw_something = true;
+                (self.saw_something, self.extent.refreshed) = (true, true);
                 let Some(change) = message.change else {
                     return Err(Error::field("a resource_drift message", "about a resource"));
                 };
                 self.drift(change)?;
             }
-            "refresh_complete" | "planned_change" => self.saw_something = true,
+            "refresh_start" => self.extent.refreshed = true,
+            "refresh_complete" => (self.saw_something, self.extent.refreshed) = (true, true),
+            "planned_change" => {
+                self.saw_something = true;
+                if let Some(change) = message.change {
+                    self.moved(change.previous_resource.as_ref(), &change.resource)?;
+                }
+            }
             "change_summary" => {
-                self.summary = true;
+                self.extent.summary = true;
                 self.saw_something = true;
             }
             "diagnostic" => {
-                let error = message.diagnostic.filter(|found| found.severity == "error");
-                if let Some(error) = error {
-                    if self.errors == 0 {
-                        self.first_error = textual::message(&error.summary);
-                    }
-                    self.errors += 1;
+                if let Some(found) = message.diagnostic {
+                    self.diagnostic(&found);
                 }
             }
             _ => {}
@@ -144,12 +162,27 @@ impl Stream {
         Ok(())
     }
 
+    fn diagnostic(&mut self, found: &Diagnostic) {
+        if found.severity == "error" {
+            if self.errors == 0 {
+                self.first_error = textual::message(&found.summary);
+            }
+            self.errors += 1;
+        }
+        self.extent.targeted |= found.summary.starts_with(TARGETED);
+    }
+
+    fn moved(&mut self, from: Option<&Resource>, to: &Resource) -> Result<(), Error> {
+        if let Some(from) = from {
+            self.collected.moved(textual::address(&from.addr)?, textual::address(&to.addr)?);
+        }
+        Ok(())
+    }
+
     fn drift(&mut self, change: Change) -> Result<(), Error> {
         let Change { resource, previous_resource, action } = change;
         let address = textual::address(&resource.addr)?;
-        if let Some(previous) = previous_resource {
-            self.collected.moved(textual::address(&previous.addr)?, address.clone());
-        }
+        self.moved(previous_resource.as_ref(), &resource)?;
         if resource.local.starts_with("data.") {
             self.collected.warn("data_sources_ignored");
             return Ok(());
@@ -177,15 +210,20 @@ impl Stream {
         if self.errors > 0 {
             let (count, first) = (self.errors, &self.first_error);
             self.collected.incomplete(format!("{count} error(s), the first: {first}"));
-        } else if !self.summary {
+        } else if !self.extent.summary {
             self.collected.incomplete("the stream ends before its change_summary");
+        } else if !self.extent.refreshed {
+            self.collected.incomplete("nothing was refreshed, so nothing is known about drift");
+        }
+        if self.extent.targeted {
+            self.collected.incomplete("the plan covers a part of the resources only");
         }
         let tool = if self.tofu { "opentofu" } else { "terraform" };
         Observation {
             tool_version: self.tool_version,
             observed_at: self.observed_at,
             // Drift is told just before the plan; without that moment silence means nothing.
-            drift_reported: self.summary || !self.collected.is_empty(),
+            drift_reported: self.extent.summary || !self.collected.is_empty(),
             ..self.collected.observation(Format::UiStream, tool, self.saw_something)
         }
     }

@@ -1,6 +1,8 @@
 //! What every kind of file reads as: the project's own, those of real tools where they are at hand,
 //! and damaged ones.
 
+mod extent;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,11 +62,11 @@ const OWN: &[(&str, &str)] = &[
     ),
     (
         "plan_deleted_opentofu.json",
-        "done opentofu 2026-02-03T04:05:06.000000Z 1\nmissing aws_security_group.web []",
+        "done opentofu 2026-02-03T04:05:06.000000Z -\nmissing aws_security_group.web []",
     ),
     (
         "plan_noise.json",
-        "done terraform - 0\n\
+        "done terraform - -\n\
              changed aws_instance.mixed [ebs_block_device]\n\
              noise aws_instance.i [devices monitoring name root_block_device[].tags]\n\
              noise aws_instance.mixed [tags]\n\
@@ -72,17 +74,17 @@ const OWN: &[(&str, &str)] = &[
     ),
     (
         "plan_moved.json",
-        "done terraform 2026-02-03T04:05:06.000000Z 0\n\
+        "done terraform 2026-02-03T04:05:06.000000Z -\n\
              changed aws_subnet.b [cidr]\n\
              move aws_subnet.a -> aws_subnet.b\n\
              move aws_vpc.old -> aws_vpc.new",
     ),
-    ("plan_without_drift_key.json", "done terraform 2026-02-03T04:05:06.000000Z 0"),
-    ("plan_0_1_without_drift_key.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_without_drift_key.json", "done terraform 2026-02-03T04:05:06.000000Z -"),
+    ("plan_0_1_without_drift_key.json", "partial terraform 2026-02-03T04:05:06.000000Z -"),
     ("plan_redacted.json", "done terraform - -"),
-    ("plan_errored.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_errored.json", "partial terraform 2026-02-03T04:05:06.000000Z -"),
     ("plan_errored_empty.json", "failed terraform - -"),
-    ("plan_targeted.json", "partial terraform 2026-02-03T04:05:06.000000Z 0"),
+    ("plan_targeted.json", "partial terraform 2026-02-03T04:05:06.000000Z -"),
     (
         "driftctl.json",
         "done driftctl 2026-02-03T04:05:06.000000Z 5\n\
@@ -293,6 +295,7 @@ fn real_files_read_as_their_list_says_where_they_are_at_hand() {
     assert_eq!(attached.noise.len(), 2);
     assert_eq!(attached.noise[1].attributes, ["root_block_device[].tags", "tags"]);
     assert_eq!((attached.observed_at, attached.resources_total), (None, Some(4)));
+    assert_eq!((attached.resources_managed, deleted.resources_managed), (None, None));
 
     assert_eq!(drifts("plan_tofu_drift_update.json"), ["changed test_instance.should_refresh"]);
     let moved = scan(&file("plan_tofu_moved_noop.json"));

@@ -56,7 +56,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Decoded<'_>, Error> {
     Ok(Decoded { text: Cow::Owned(text), converted: true })
 }
 
-/// Refuses nesting that no tool writes, before anything recurses. Lines count one by one.
+/// Refuses nesting that no tool writes, before anything recurses.
 pub(super) fn check_depth(text: &str) -> Result<(), Error> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
@@ -71,8 +71,6 @@ pub(super) fn check_depth(text: &str) -> Result<(), Error> {
                 }
             }
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            // JSON strings hold no line break; a broken line of a stream must not hide the next.
-            b'\n' => in_string = false,
             _ => {}
         }
     }
