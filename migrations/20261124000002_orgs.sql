@@ -48,4 +48,8 @@ comment on column org_plan_versions.changed_by_id is 'Opaque id of the actor';
 alter table org_plan_versions enable row level security;
 alter table org_plan_versions force row level security;
 create policy org_plan_versions_org on org_plan_versions using (org_id = driftpack_org());
+create trigger org_plan_versions_append_only before update or delete on org_plan_versions
+  for each row execute function driftpack_refuse_change();
+create trigger org_plan_versions_no_truncate before truncate on org_plan_versions
+  for each statement execute function driftpack_refuse_change();
 grant select, insert on org_plan_versions to driftpack_app;

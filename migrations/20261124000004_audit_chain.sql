@@ -53,15 +53,6 @@ comment on column admin_audit_log.hash is 'SHA-256 of "v1\n" and canonical';
 comment on column admin_audit_log.canonical is 'RFC 8785 JSON of the entry: the exact text that was hashed';
 create index admin_audit_log_created_at_idx on admin_audit_log (chain, created_at, seq);
 
-create function driftpack_refuse_change() returns trigger
-  language plpgsql as $$
-begin
-  raise exception '% is append-only: % refused', tg_table_name, lower(tg_op)
-    using errcode = 'insufficient_privilege';
-end
-$$;
-comment on function driftpack_refuse_change() is 'Trigger of append-only tables';
-
 create trigger admin_audit_log_append_only
   before update or delete on admin_audit_log
   for each row execute function driftpack_refuse_change();

@@ -12,8 +12,6 @@ create table state_sources (
   updated_at                   timestamptz not null,
   deleted_at                   timestamptz,
   first_observed_at            timestamptz,
-  newest_observed_at           timestamptz,
-  newest_done_at               timestamptz,
   constraint state_sources_pkey primary key (org_id, id),
   constraint state_sources_org_fkey foreign key (org_id) references orgs (id),
   constraint state_sources_name_length check (char_length(name) between 1 and 200),
@@ -30,8 +28,6 @@ comment on column state_sources.active is 'Whether it is in scope';
 comment on column state_sources.version is 'Number of the row in state_source_versions that says the same';
 comment on column state_sources.deleted_at is 'Since when it is out of scope for good; its history stays';
 comment on column state_sources.first_observed_at is 'Time of the earliest scan';
-comment on column state_sources.newest_observed_at is 'Time of the latest scan; an earlier one is late and moves no finding';
-comment on column state_sources.newest_done_at is 'Time of the latest complete scan';
 create unique index state_sources_name_key on state_sources (org_id, name) where deleted_at is null;
 
 create table state_source_versions (
@@ -57,6 +53,13 @@ create table state_source_versions (
 );
 comment on table state_source_versions is 'What held for a state source in [valid_from, valid_until)';
 comment on column state_source_versions.valid_until is 'Null: still holds';
+
+create trigger state_source_versions_history before update on state_source_versions
+  for each row execute function driftpack_only_end_is_set('valid_until');
+create trigger state_source_versions_no_delete before delete on state_source_versions
+  for each row execute function driftpack_refuse_change();
+create trigger state_source_versions_no_truncate before truncate on state_source_versions
+  for each statement execute function driftpack_refuse_change();
 
 alter table state_sources enable row level security;
 alter table state_sources force row level security;

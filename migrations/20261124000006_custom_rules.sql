@@ -58,6 +58,13 @@ create table custom_rule_versions (
 comment on table custom_rule_versions is 'What a rule said in [valid_from, valid_until)';
 comment on column custom_rule_versions.valid_until is 'Null: still holds';
 
+create trigger custom_rule_versions_history before update on custom_rule_versions
+  for each row execute function driftpack_only_end_is_set('valid_until');
+create trigger custom_rule_versions_no_delete before delete on custom_rule_versions
+  for each row execute function driftpack_refuse_change();
+create trigger custom_rule_versions_no_truncate before truncate on custom_rule_versions
+  for each statement execute function driftpack_refuse_change();
+
 alter table custom_rules enable row level security;
 alter table custom_rules force row level security;
 create policy custom_rules_org on custom_rules using (org_id = driftpack_org());

@@ -4,6 +4,7 @@ create table findings (
   id                 uuid        not null,
   number             bigint      not null,
   state_source_id    uuid        not null,
+  tool_family        text        not null,
   address            text        not null,
   address_digest     bytea       not null generated always as (driftpack_digest(address)) stored,
   resource_type      text        not null,
@@ -28,12 +29,14 @@ create table findings (
   resolution_reason  text,
   constraint findings_pkey primary key (org_id, id),
   constraint findings_number_key unique (org_id, number),
-  constraint findings_identity_key unique (org_id, state_source_id, drift_type, address_digest)
+  constraint findings_identity_key
+    unique (org_id, state_source_id, tool_family, drift_type, address_digest)
     deferrable initially immediate,
   constraint findings_source_fkey
     foreign key (org_id, state_source_id) references state_sources (org_id, id),
   constraint findings_number_positive check (number >= 1),
   constraint findings_drift_type_known check (drift_type in ('missing', 'extra', 'changed')),
+  constraint findings_tool_family_known check (tool_family in ('terraform', 'driftctl')),
   constraint findings_risk_level_known check (risk_level in ('critical', 'high', 'medium', 'low')),
   constraint findings_risk_level_now_known
     check (risk_level_now in ('critical', 'high', 'medium', 'low')),
@@ -47,6 +50,8 @@ create table findings (
 );
 comment on table findings is 'Drifted resources, followed over time: the latest state of each';
 comment on column findings.number is 'Per organisation: 1, 2, 3 … without gaps';
+comment on column findings.tool_family is
+  'Tools that can see it; only a complete scan by one of them says that it is gone';
 comment on column findings.address_digest is 'SHA-256 of the address: identity for addresses of any length';
 comment on column findings.risk_level is 'As at detection; never changes';
 comment on column findings.risk_rule is 'What graded it at detection: builtin:<id>, custom:<uuid> or default';
@@ -59,7 +64,28 @@ comment on column findings.open_since is 'Start of the latest time open';
 comment on column findings.state_since is 'occurred_at of the newest event';
 comment on column findings.event_seq is 'seq of the newest event';
 comment on column findings.resolved_by is 'Opaque id of the person; null: a scan';
-create index findings_open_idx on findings (org_id, state_source_id) where status = 'open';
+create index findings_open_idx on findings (org_id, state_source_id, tool_family)
+  where status = 'open';
+create index findings_status_idx on findings (org_id, status, number);
+create index findings_risk_level_idx on findings (org_id, risk_level, number);
+
+create function driftpack_finding_keeps_its_origin() returns trigger
+  language plpgsql as $$
+begin
+  raise exception 'what a finding was at detection is never changed'
+    using errcode = 'insufficient_privilege';
+end
+$$;
+comment on function driftpack_finding_keeps_its_origin() is
+  'Trigger: refuses a change of what a finding was at detection';
+create trigger findings_origin before update on findings
+  for each row
+  when ((new.org_id, new.id, new.number, new.state_source_id, new.tool_family, new.drift_type,
+         new.risk_level, new.risk_rule, new.detected_at)
+        is distinct from
+        (old.org_id, old.id, old.number, old.state_source_id, old.tool_family, old.drift_type,
+         old.risk_level, old.risk_rule, old.detected_at))
+  execute function driftpack_finding_keeps_its_origin();
 
 create table finding_events (
   org_id             uuid        not null,
@@ -91,7 +117,7 @@ create table finding_events (
     foreign key (org_id, finding_id) references findings (org_id, id),
   constraint finding_events_interval check (until > occurred_at),
   constraint finding_events_kind_known
-    check (kind in ('detected', 'updated', 'moved', 'resolved', 'reopened', 'accepted',
+    check (kind in ('detected', 'updated', 'regraded', 'moved', 'resolved', 'reopened', 'accepted',
                     'false_positive')),
   constraint finding_events_status_known
     check (status in ('open', 'resolved', 'accepted', 'false_positive')),
@@ -111,24 +137,16 @@ comment on column finding_events.recorded_at is 'When the row was written';
 create unique index finding_events_current_key on finding_events (org_id, finding_id)
   where until is null;
 
-create function driftpack_only_until_ends() returns trigger
-  language plpgsql as $$
-begin
-  if old.until is not null or new.until is null
-     or (to_jsonb(new) - 'until') is distinct from (to_jsonb(old) - 'until') then
-    raise exception 'finding_events is append-only: only until may be set, once'
-      using errcode = 'insufficient_privilege';
-  end if;
-  return new;
-end
-$$;
-comment on function driftpack_only_until_ends() is 'Trigger: history of findings is never rewritten';
 create trigger finding_events_history before update on finding_events
-  for each row execute function driftpack_only_until_ends();
+  for each row execute function driftpack_only_end_is_set('until');
 create trigger finding_events_no_delete before delete on finding_events
   for each row execute function driftpack_refuse_change();
 create trigger findings_no_delete before delete on findings
   for each row execute function driftpack_refuse_change();
+create trigger finding_events_no_truncate before truncate on finding_events
+  for each statement execute function driftpack_refuse_change();
+create trigger findings_no_truncate before truncate on findings
+  for each statement execute function driftpack_refuse_change();
 
 alter table findings enable row level security;
 alter table findings force row level security;

@@ -50,7 +50,8 @@ comment on column audit_exports.expires_at is 'When the artifact is deleted: 90 
 comment on column audit_exports.entries is 'Array of {name, rows, bytes, sha256}, in the order of the pack';
 comment on column audit_exports.workflow_run_id is 'The run that builds it';
 comment on column audit_exports.object_key is 'Where storage keeps the artifact';
-comment on column audit_exports.attested_seq is 'Head of the audit chain that the attestation names';
+comment on column audit_exports.attested_seq is
+  'Head of the audit chain in the moment that the pack is made from; known from then on, so that no later pack misses it';
 create index audit_exports_newest_idx on audit_exports (org_id, requested_at desc, id desc);
 create index audit_exports_due_idx on audit_exports (org_id, expires_at) where status = 'done';
 
@@ -79,6 +80,8 @@ create trigger audit_exports_steps before update on audit_exports
   for each row execute function driftpack_export_steps();
 create trigger audit_exports_no_delete before delete on audit_exports
   for each row execute function driftpack_refuse_change();
+create trigger audit_exports_no_truncate before truncate on audit_exports
+  for each statement execute function driftpack_refuse_change();
 
 alter table audit_exports enable row level security;
 alter table audit_exports force row level security;

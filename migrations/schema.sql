@@ -30,6 +30,17 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_export_steps() IS 'Trigger: exports take legal steps only';
 
+CREATE FUNCTION public.driftpack_finding_keeps_its_origin() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'what a finding was at detection is never changed'
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_finding_keeps_its_origin() IS 'Trigger: refuses a change of what a finding was at detection';
+
 CREATE FUNCTION public.driftpack_head_moves_forward() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -46,20 +57,24 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_head_moves_forward() IS 'Trigger: a chain grows by one entry at a time';
 
-CREATE FUNCTION public.driftpack_only_until_ends() RETURNS trigger
+CREATE FUNCTION public.driftpack_only_end_is_set() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+declare
+  ending constant text := tg_argv[0];
+  before constant jsonb := to_jsonb(old);
+  after constant jsonb := to_jsonb(new);
 begin
-  if old.until is not null or new.until is null
-     or (to_jsonb(new) - 'until') is distinct from (to_jsonb(old) - 'until') then
-    raise exception 'finding_events is append-only: only until may be set, once'
+  if before -> ending <> 'null' or after -> ending = 'null'
+     or (after - ending) is distinct from (before - ending) then
+    raise exception '% is append-only: only % may be set, once', tg_table_name, ending
       using errcode = 'insufficient_privilege';
   end if;
   return new;
 end
 $$;
 
-COMMENT ON FUNCTION public.driftpack_only_until_ends() IS 'Trigger: history of findings is never rewritten';
+COMMENT ON FUNCTION public.driftpack_only_end_is_set() IS 'Trigger: of an interval only the end is ever written, once; its argument names the column';
 
 CREATE FUNCTION public.driftpack_org() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -216,7 +231,7 @@ COMMENT ON COLUMN public.audit_exports.workflow_run_id IS 'The run that builds i
 
 COMMENT ON COLUMN public.audit_exports.object_key IS 'Where storage keeps the artifact';
 
-COMMENT ON COLUMN public.audit_exports.attested_seq IS 'Head of the audit chain that the attestation names';
+COMMENT ON COLUMN public.audit_exports.attested_seq IS 'Head of the audit chain in the moment that the pack is made from; known from then on, so that no later pack misses it';
 
 CREATE TABLE public.custom_rule_versions (
     org_id uuid NOT NULL,
@@ -309,7 +324,7 @@ CREATE TABLE public.finding_events (
     scan_id uuid,
     CONSTRAINT finding_events_actor_known CHECK ((actor_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'system'::text, 'operator'::text]))),
     CONSTRAINT finding_events_interval CHECK ((until > occurred_at)),
-    CONSTRAINT finding_events_kind_known CHECK ((kind = ANY (ARRAY['detected'::text, 'updated'::text, 'moved'::text, 'resolved'::text, 'reopened'::text, 'accepted'::text, 'false_positive'::text]))),
+    CONSTRAINT finding_events_kind_known CHECK ((kind = ANY (ARRAY['detected'::text, 'updated'::text, 'regraded'::text, 'moved'::text, 'resolved'::text, 'reopened'::text, 'accepted'::text, 'false_positive'::text]))),
     CONSTRAINT finding_events_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text])))
 );
 
@@ -338,6 +353,7 @@ CREATE TABLE public.findings (
     id uuid NOT NULL,
     number bigint NOT NULL,
     state_source_id uuid NOT NULL,
+    tool_family text NOT NULL,
     address text NOT NULL,
     address_digest bytea GENERATED ALWAYS AS (public.driftpack_digest(address)) STORED NOT NULL,
     resource_type text NOT NULL,
@@ -366,7 +382,8 @@ CREATE TABLE public.findings (
     CONSTRAINT findings_resolved_together CHECK ((((status = 'open'::text) = (resolution IS NULL)) AND ((status = 'open'::text) = (resolved_at IS NULL)))),
     CONSTRAINT findings_risk_level_known CHECK ((risk_level = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text]))),
     CONSTRAINT findings_risk_level_now_known CHECK ((risk_level_now = ANY (ARRAY['critical'::text, 'high'::text, 'medium'::text, 'low'::text]))),
-    CONSTRAINT findings_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text])))
+    CONSTRAINT findings_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text]))),
+    CONSTRAINT findings_tool_family_known CHECK ((tool_family = ANY (ARRAY['terraform'::text, 'driftctl'::text])))
 );
 
 ALTER TABLE ONLY public.findings FORCE ROW LEVEL SECURITY;
@@ -374,6 +391,8 @@ ALTER TABLE ONLY public.findings FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE public.findings IS 'Drifted resources, followed over time: the latest state of each';
 
 COMMENT ON COLUMN public.findings.number IS 'Per organisation: 1, 2, 3 … without gaps';
+
+COMMENT ON COLUMN public.findings.tool_family IS 'Tools that can see it; only a complete scan by one of them says that it is gone';
 
 COMMENT ON COLUMN public.findings.address_digest IS 'SHA-256 of the address: identity for addresses of any length';
 
@@ -418,6 +437,24 @@ COMMENT ON TABLE public.idempotency_keys IS 'Answers to repeat for a repeated re
 COMMENT ON COLUMN public.idempotency_keys.request_hash IS 'SHA-256 of who asked for what; another request under the same key is refused';
 
 COMMENT ON COLUMN public.idempotency_keys.body IS 'The body of the answer, as it was sent';
+
+CREATE TABLE public.ignored_drifts (
+    org_id uuid NOT NULL,
+    state_source_id uuid NOT NULL,
+    tool_family text NOT NULL,
+    drift_type text NOT NULL,
+    address_digest bytea NOT NULL,
+    last_clean_scan_at timestamp with time zone,
+    CONSTRAINT ignored_drifts_digest_length CHECK ((octet_length(address_digest) = 32))
+);
+
+ALTER TABLE ONLY public.ignored_drifts FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.ignored_drifts IS 'Drifts that custom rules keep from being findings, as long as no complete scan misses them';
+
+COMMENT ON COLUMN public.ignored_drifts.address_digest IS 'SHA-256 of the address';
+
+COMMENT ON COLUMN public.ignored_drifts.last_clean_scan_at IS 'The latest complete scan before the first that showed it; a finding that it becomes begins after that';
 
 CREATE TABLE public.memberships (
     org_id uuid NOT NULL,
@@ -482,10 +519,12 @@ CREATE TABLE public.scan_noise (
     scan_id uuid NOT NULL,
     kind text NOT NULL,
     rule text NOT NULL,
+    rule_version integer,
     resources bigint NOT NULL,
     attributes bigint NOT NULL,
     CONSTRAINT scan_noise_counts_positive CHECK (((resources >= 0) AND (attributes >= 0))),
-    CONSTRAINT scan_noise_kind_known CHECK ((kind = ANY (ARRAY['noise'::text, 'ignored'::text])))
+    CONSTRAINT scan_noise_kind_known CHECK ((kind = ANY (ARRAY['noise'::text, 'ignored'::text]))),
+    CONSTRAINT scan_noise_version_known CHECK (((kind = 'ignored'::text) = (rule_version IS NOT NULL)))
 );
 
 ALTER TABLE ONLY public.scan_noise FORCE ROW LEVEL SECURITY;
@@ -496,12 +535,27 @@ COMMENT ON COLUMN public.scan_noise.kind IS 'noise: a built-in rule set the diff
 
 COMMENT ON COLUMN public.scan_noise.rule IS 'Name of the built-in rule, or id of the custom rule';
 
+COMMENT ON COLUMN public.scan_noise.rule_version IS 'What the custom rule said then: a row of custom_rule_versions';
+
+CREATE TABLE public.scan_sightings (
+    org_id uuid NOT NULL,
+    scan_id uuid NOT NULL,
+    findings bigint[] NOT NULL
+);
+
+ALTER TABLE ONLY public.scan_sightings FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.scan_sightings IS 'Findings that a scan saw where nothing else tells: a complete scan saw every finding that stayed open';
+
+COMMENT ON COLUMN public.scan_sightings.findings IS 'Their numbers';
+
 CREATE TABLE public.scans (
     org_id uuid NOT NULL,
     id uuid NOT NULL,
     state_source_id uuid NOT NULL,
     status text NOT NULL,
     format text NOT NULL,
+    tool_family text NOT NULL,
     tool text NOT NULL,
     tool_version text,
     observed_at timestamp with time zone NOT NULL,
@@ -525,21 +579,27 @@ CREATE TABLE public.scans (
     size_bytes bigint NOT NULL,
     CONSTRAINT scans_ci_object CHECK ((jsonb_typeof(ci) = 'object'::text)),
     CONSTRAINT scans_content_sha256_length CHECK ((octet_length(content_sha256) = 32)),
+    CONSTRAINT scans_counts_plausible CHECK ((GREATEST(resources_total, resources_managed, drifted, missing, extra) <= 1000000000)),
     CONSTRAINT scans_counts_positive CHECK ((LEAST(resources_total, resources_managed, drifted, missing, extra, noise_suppressed, ignored, size_bytes) >= 0)),
-    CONSTRAINT scans_status_known CHECK ((status = ANY (ARRAY['done'::text, 'partial'::text, 'failed'::text])))
+    CONSTRAINT scans_status_known CHECK ((status = ANY (ARRAY['done'::text, 'partial'::text, 'failed'::text]))),
+    CONSTRAINT scans_tool_family_known CHECK ((tool_family = ANY (ARRAY['terraform'::text, 'driftctl'::text])))
 );
 
 ALTER TABLE ONLY public.scans FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.scans IS 'Drift scans, as they were read';
 
+COMMENT ON COLUMN public.scans.tool_family IS 'Tools that see the same things; a scan moves only findings of its own family';
+
 COMMENT ON COLUMN public.scans.observed_at IS 'When the tool looked';
 
-COMMENT ON COLUMN public.scans.late IS 'Observed before the newest scan of its source: counted, but moved no finding';
+COMMENT ON COLUMN public.scans.late IS 'Observed before the newest scan of its source and family that did not fail: counted, but moved no finding';
 
 COMMENT ON COLUMN public.scans.drift_reported IS 'Whether the file speaks of drift at all; an absent list is not an empty one';
 
-COMMENT ON COLUMN public.scans.resources_managed IS 'Resources known to the state; resources_total also counts unmanaged ones';
+COMMENT ON COLUMN public.scans.resources_total IS 'Resources that were checked, the missing ones among them';
+
+COMMENT ON COLUMN public.scans.resources_managed IS 'Resources known to the state, where the tool also looks for others; else null';
 
 COMMENT ON COLUMN public.scans.drifted IS 'Resources that are there but different';
 
@@ -590,8 +650,6 @@ CREATE TABLE public.state_sources (
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
     first_observed_at timestamp with time zone,
-    newest_observed_at timestamp with time zone,
-    newest_done_at timestamp with time zone,
     CONSTRAINT state_sources_interval_positive CHECK (((expected_scan_interval_hours >= 1) AND (expected_scan_interval_hours <= 87600))),
     CONSTRAINT state_sources_kind_known CHECK ((kind = ANY (ARRAY['s3'::text, 'gcs'::text, 'azure_blob'::text, 'tfc'::text, 'local'::text, 'upload'::text]))),
     CONSTRAINT state_sources_location_length CHECK ((char_length(location) <= 2000)),
@@ -613,10 +671,6 @@ COMMENT ON COLUMN public.state_sources.version IS 'Number of the row in state_so
 COMMENT ON COLUMN public.state_sources.deleted_at IS 'Since when it is out of scope for good; its history stays';
 
 COMMENT ON COLUMN public.state_sources.first_observed_at IS 'Time of the earliest scan';
-
-COMMENT ON COLUMN public.state_sources.newest_observed_at IS 'Time of the latest scan; an earlier one is late and moves no finding';
-
-COMMENT ON COLUMN public.state_sources.newest_done_at IS 'Time of the latest complete scan';
 
 CREATE VIEW public.state_source_history WITH (security_invoker='true') AS
  SELECT v.org_id,
@@ -699,7 +753,7 @@ ALTER TABLE ONLY public.finding_events
     ADD CONSTRAINT finding_events_pkey PRIMARY KEY (org_id, finding_id, seq);
 
 ALTER TABLE ONLY public.findings
-    ADD CONSTRAINT findings_identity_key UNIQUE (org_id, state_source_id, drift_type, address_digest) DEFERRABLE;
+    ADD CONSTRAINT findings_identity_key UNIQUE (org_id, state_source_id, tool_family, drift_type, address_digest) DEFERRABLE;
 
 ALTER TABLE ONLY public.findings
     ADD CONSTRAINT findings_number_key UNIQUE (org_id, number);
@@ -709,6 +763,9 @@ ALTER TABLE ONLY public.findings
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (org_id, key);
+
+ALTER TABLE ONLY public.ignored_drifts
+    ADD CONSTRAINT ignored_drifts_pkey PRIMARY KEY (org_id, state_source_id, tool_family, drift_type, address_digest);
 
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (org_id, user_id);
@@ -725,8 +782,11 @@ ALTER TABLE ONLY public.orgs
 ALTER TABLE ONLY public.scan_noise
     ADD CONSTRAINT scan_noise_pkey PRIMARY KEY (org_id, scan_id, kind, rule);
 
+ALTER TABLE ONLY public.scan_sightings
+    ADD CONSTRAINT scan_sightings_pkey PRIMARY KEY (org_id, scan_id);
+
 ALTER TABLE ONLY public.scans
-    ADD CONSTRAINT scans_content_key UNIQUE (org_id, state_source_id, content_sha256);
+    ADD CONSTRAINT scans_content_key UNIQUE (org_id, state_source_id, content_sha256, observed_at);
 
 ALTER TABLE ONLY public.scans
     ADD CONSTRAINT scans_pkey PRIMARY KEY (org_id, id);
@@ -753,7 +813,11 @@ CREATE UNIQUE INDEX custom_rules_name_key ON public.custom_rules USING btree (or
 
 CREATE UNIQUE INDEX finding_events_current_key ON public.finding_events USING btree (org_id, finding_id) WHERE (until IS NULL);
 
-CREATE INDEX findings_open_idx ON public.findings USING btree (org_id, state_source_id) WHERE (status = 'open'::text);
+CREATE INDEX findings_open_idx ON public.findings USING btree (org_id, state_source_id, tool_family) WHERE (status = 'open'::text);
+
+CREATE INDEX findings_risk_level_idx ON public.findings USING btree (org_id, risk_level, number);
+
+CREATE INDEX findings_status_idx ON public.findings USING btree (org_id, status, number);
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (org_id, created_at);
 
@@ -777,17 +841,49 @@ CREATE TRIGGER audit_chain_heads_no_truncate BEFORE TRUNCATE ON public.audit_cha
 
 CREATE TRIGGER audit_exports_no_delete BEFORE DELETE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER audit_exports_no_truncate BEFORE TRUNCATE ON public.audit_exports FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
 CREATE TRIGGER audit_exports_steps BEFORE UPDATE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_export_steps();
 
-CREATE TRIGGER finding_events_history BEFORE UPDATE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_until_ends();
+CREATE TRIGGER custom_rule_versions_history BEFORE UPDATE ON public.custom_rule_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('valid_until');
+
+CREATE TRIGGER custom_rule_versions_no_delete BEFORE DELETE ON public.custom_rule_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER custom_rule_versions_no_truncate BEFORE TRUNCATE ON public.custom_rule_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER finding_events_history BEFORE UPDATE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('until');
 
 CREATE TRIGGER finding_events_no_delete BEFORE DELETE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER finding_events_no_truncate BEFORE TRUNCATE ON public.finding_events FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
 CREATE TRIGGER findings_no_delete BEFORE DELETE ON public.findings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER findings_no_truncate BEFORE TRUNCATE ON public.findings FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER findings_origin BEFORE UPDATE ON public.findings FOR EACH ROW WHEN ((((((((((new.org_id IS DISTINCT FROM old.org_id) OR (new.id IS DISTINCT FROM old.id)) OR (new.number IS DISTINCT FROM old.number)) OR (new.state_source_id IS DISTINCT FROM old.state_source_id)) OR (new.tool_family IS DISTINCT FROM old.tool_family)) OR (new.drift_type IS DISTINCT FROM old.drift_type)) OR (new.risk_level IS DISTINCT FROM old.risk_level)) OR (new.risk_rule IS DISTINCT FROM old.risk_rule)) OR (new.detected_at IS DISTINCT FROM old.detected_at))) EXECUTE FUNCTION public.driftpack_finding_keeps_its_origin();
+
+CREATE TRIGGER org_plan_versions_append_only BEFORE DELETE OR UPDATE ON public.org_plan_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER org_plan_versions_no_truncate BEFORE TRUNCATE ON public.org_plan_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER scan_noise_append_only BEFORE DELETE OR UPDATE ON public.scan_noise FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER scan_noise_no_truncate BEFORE TRUNCATE ON public.scan_noise FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scan_sightings_append_only BEFORE DELETE OR UPDATE ON public.scan_sightings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scan_sightings_no_truncate BEFORE TRUNCATE ON public.scan_sightings FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
 CREATE TRIGGER scans_append_only BEFORE DELETE OR UPDATE ON public.scans FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scans_no_truncate BEFORE TRUNCATE ON public.scans FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER state_source_versions_history BEFORE UPDATE ON public.state_source_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('valid_until');
+
+CREATE TRIGGER state_source_versions_no_delete BEFORE DELETE ON public.state_source_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER state_source_versions_no_truncate BEFORE TRUNCATE ON public.state_source_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id);
@@ -816,6 +912,9 @@ ALTER TABLE ONLY public.findings
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
+ALTER TABLE ONLY public.ignored_drifts
+    ADD CONSTRAINT ignored_drifts_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
@@ -827,6 +926,9 @@ ALTER TABLE ONLY public.org_plan_versions
 
 ALTER TABLE ONLY public.scan_noise
     ADD CONSTRAINT scan_noise_scan_fkey FOREIGN KEY (org_id, scan_id) REFERENCES public.scans(org_id, id);
+
+ALTER TABLE ONLY public.scan_sightings
+    ADD CONSTRAINT scan_sightings_scan_fkey FOREIGN KEY (org_id, scan_id) REFERENCES public.scans(org_id, id);
 
 ALTER TABLE ONLY public.scans
     ADD CONSTRAINT scans_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
@@ -875,6 +977,10 @@ ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_keys_org ON public.idempotency_keys USING ((org_id = public.driftpack_org()));
 
+ALTER TABLE public.ignored_drifts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY ignored_drifts_org ON public.ignored_drifts USING ((org_id = public.driftpack_org()));
+
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY memberships_org ON public.memberships USING ((org_id = public.driftpack_org()));
@@ -896,6 +1002,10 @@ CREATE POLICY orgs_directory ON public.orgs FOR SELECT USING (true);
 ALTER TABLE public.scan_noise ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY scan_noise_org ON public.scan_noise USING ((org_id = public.driftpack_org()));
+
+ALTER TABLE public.scan_sightings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY scan_sightings_org ON public.scan_sightings USING ((org_id = public.driftpack_org()));
 
 ALTER TABLE public.scans ENABLE ROW LEVEL SECURITY;
 
@@ -943,6 +1053,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.findings TO driftpack_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency_keys TO driftpack_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.ignored_drifts TO driftpack_app;
+
 GRANT SELECT,INSERT,DELETE ON TABLE public.memberships TO driftpack_app;
 
 GRANT UPDATE(role) ON TABLE public.memberships TO driftpack_app;
@@ -960,6 +1072,8 @@ GRANT UPDATE(plan) ON TABLE public.orgs TO driftpack_app;
 GRANT UPDATE(finding_seq) ON TABLE public.orgs TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.scan_noise TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.scan_sightings TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.scans TO driftpack_app;
 

@@ -5,6 +5,7 @@ use evidence::chain::Draft;
 use evidence::ids;
 use evidence::time::Time;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The cause of a change. Its time dates rows; the chain takes its own time under its lock.
@@ -14,6 +15,12 @@ pub struct Cause {
     /// Request id or workflow run id.
     pub origin: String,
     pub now: Time,
+}
+
+/// What stands in the audit log for a text that people wrote: the chain can be erased from nowhere,
+/// the text itself can. Lower-case hex.
+pub(crate) fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 impl Cause {

@@ -15,6 +15,8 @@ pub enum Error {
     Seal(#[from] chain::Error),
     #[error("the audit chain {0} is not there, or the transaction does not work for it")]
     NoChain(chain::ChainId),
+    #[error("the audit chain {0} can take no entry: its head and its entries disagree")]
+    BrokenChain(chain::ChainId),
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("the {what} {name:?} exists already; choose another name")]

@@ -193,9 +193,8 @@ async fn scans(
     sqlx::query!(
         "
         update state_sources s
-           set first_observed_at = c.first, newest_observed_at = c.newest, newest_done_at = c.done
-          from (select state_source_id, min(observed_at) as first, max(observed_at) as newest,
-                       max(observed_at) filter (where status = 'done') as done
+           set first_observed_at = c.first
+          from (select state_source_id, min(observed_at) as first
                   from scans
                  where org_id = $1 and state_source_id = any($2)
                  group by state_source_id) c

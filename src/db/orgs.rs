@@ -94,6 +94,14 @@ pub async fn set_plan(
     Ok(Org { plan, ..before })
 }
 
+/// Locks the numbers of the organisation's findings until the transaction ends.
+pub(crate) async fn lock(conn: &mut PgConnection, id: OrgId) -> Result<()> {
+    sqlx::query!("select from orgs where id = $1 for no key update", id.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(())
+}
+
 /// What platform admins do to an organisation stands in its own chain and in the platform's.
 async fn record(
     conn: &mut PgConnection,

@@ -6,16 +6,18 @@
 //!
 //! What a rule means is `evidence::risk`'s work.
 
+use std::collections::HashMap;
+
 use evidence::action::Action;
 use evidence::chain::ChainId;
 use evidence::ids::{OrgId, RuleId};
-use evidence::risk::{CustomLevel, CustomRule, Rules};
-use evidence::scan::DriftType;
+use evidence::risk::{CustomLevel, CustomRule, Grade, Rules};
+use evidence::scan::{Drift, DriftType};
 use evidence::time::Time;
 use sqlx::postgres::PgConnection;
 
 use crate::column::{MaybeWord, Word};
-use crate::{Cause, Error, Result, chain};
+use crate::{Cause, Error, Result, cause::sha256, chain};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -190,10 +192,29 @@ pub async fn find(conn: &mut PgConnection, org: OrgId, id: RuleId) -> Result<Opt
     .await?)
 }
 
-/// The rules, ready to grade.
-pub async fn compiled(conn: &mut PgConnection, org: OrgId) -> Result<Rules> {
+/// The rules as they are, ready to grade.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    rules: Rules,
+    versions: HashMap<RuleId, i32>,
+}
+
+impl Compiled {
+    pub(crate) fn grade(&self, drift: &Drift) -> Grade {
+        self.rules.grade(drift)
+    }
+
+    /// Which of its versions is the one that graded.
+    pub(crate) fn version(&self, rule: RuleId) -> Option<i32> {
+        self.versions.get(&rule).copied()
+    }
+}
+
+pub(crate) async fn compiled(conn: &mut PgConnection, org: OrgId) -> Result<Compiled> {
     let rules = list(conn, org).await?;
-    Ok(Rules::compile(rules.into_iter().map(|rule| rule.settings().rule(rule.id)).collect())?)
+    let versions = rules.iter().map(|rule| (rule.id, rule.version)).collect();
+    let rules = rules.into_iter().map(|rule| rule.settings().rule(rule.id)).collect();
+    Ok(Compiled { rules: Rules::compile(rules)?, versions })
 }
 
 impl Rule {
@@ -307,7 +328,8 @@ async fn record(
     cause: &Cause,
 ) -> Result<()> {
     let rule = sqlx::query!(
-        "select name, resource_pattern, attribute_pattern, drift_type, risk_level, enabled, version
+        "select name, position, resource_pattern, attribute_pattern, drift_type, risk_level, reason,
+                enabled, version
            from custom_rules
           where org_id = $1 and id = $2",
         org.0,
@@ -320,10 +342,12 @@ async fn record(
         [
             ("rule_id", id.to_string().into()),
             ("name", rule.name.into()),
+            ("position", rule.position.into()),
             ("resource_pattern", rule.resource_pattern.into()),
             ("attribute_pattern", rule.attribute_pattern.into()),
             ("drift_type", rule.drift_type.into()),
             ("risk_level", rule.risk_level.into()),
+            ("reason_sha256", sha256(&rule.reason).into()),
             ("enabled", rule.enabled.into()),
             ("version", rule.version.into()),
         ],

@@ -12,7 +12,7 @@ use evidence::time::Time;
 use sqlx::postgres::PgConnection;
 
 use crate::column::Word;
-use crate::{Cause, Error, Result, chain};
+use crate::{Cause, Error, Result, cause::sha256, chain};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateSource {
@@ -74,7 +74,8 @@ pub async fn create(
 
 /// The source with this name, made on first use.
 ///
-/// Of two first uses at once one makes it and the other finds it.
+/// Of two first uses at once one makes it and the other finds it. Findings may be written in the same
+/// transaction afterwards, so the lock on their numbers is taken before the one on the audit chain.
 pub async fn ensure(
     conn: &mut PgConnection,
     org: OrgId,
@@ -82,6 +83,14 @@ pub async fn ensure(
     kind: SourceKind,
     cause: &Cause,
 ) -> Result<StateSource> {
+    let settings = Settings {
+        name: name.to_owned(),
+        kind,
+        location: String::new(),
+        expected_scan_interval_hours: None,
+        active: true,
+    };
+    check(&settings)?;
     if let Some(source) = find_by_name(conn, org, name).await? {
         return Ok(source);
     }
@@ -95,13 +104,7 @@ pub async fn ensure(
     if let Some(source) = find_by_name(conn, org, name).await? {
         return Ok(source);
     }
-    let settings = Settings {
-        name: name.to_owned(),
-        kind,
-        location: String::new(),
-        expected_scan_interval_hours: None,
-        active: true,
-    };
+    crate::orgs::lock(conn, org).await?;
     create(conn, org, &settings, cause).await
 }
 
@@ -324,7 +327,7 @@ async fn record(
     cause: &Cause,
 ) -> Result<()> {
     let detail = sqlx::query!(
-        "select name, kind, expected_scan_interval_hours, active, version
+        "select name, kind, location, expected_scan_interval_hours, active, version
            from state_sources
           where org_id = $1 and id = $2",
         org.0,
@@ -338,6 +341,7 @@ async fn record(
             ("state_source_id", id.to_string().into()),
             ("name", detail.name.into()),
             ("kind", detail.kind.into()),
+            ("location_sha256", sha256(&detail.location).into()),
             ("expected_scan_interval_hours", detail.expected_scan_interval_hours.into()),
             ("active", detail.active.into()),
             ("version", detail.version.into()),

@@ -27,10 +27,11 @@ pub struct Profile<'a> {
 /// How long a profile that is unchanged is not written again: most requests only read.
 const SEEN_AGAIN: chrono::Duration = chrono::Duration::hours(1);
 
-/// The user with this issuer and subject, made on first sight; the address follows the token.
+/// The user with this issuer and subject, made on first sight. The address follows the token; one that
+/// names none (an access token may not) leaves it as it is.
 pub async fn upsert(conn: &mut PgConnection, profile: Profile<'_>, now: Time) -> Result<User> {
     if let Some(known) = find_by_subject(conn, profile.iss, profile.sub).await?
-        && known.email.as_deref() == profile.email
+        && (profile.email.is_none() || known.email.as_deref() == profile.email)
         && now - seen_at(conn, known.id).await? < SEEN_AGAIN
     {
         return Ok(known);
@@ -41,7 +42,8 @@ pub async fn upsert(conn: &mut PgConnection, profile: Profile<'_>, now: Time) ->
         insert into users (id, iss, sub, email, created_at, seen_at)
         values ($1, $2, $3, $4, $5, $5)
         on conflict on constraint users_iss_sub_key
-        do update set email = excluded.email, seen_at = greatest(users.seen_at, excluded.seen_at)
+        do update set email = coalesce(excluded.email, users.email),
+                      seen_at = greatest(users.seen_at, excluded.seen_at)
         returning id, iss, sub, email, is_platform_admin, created_at
         ",
         ids::v7(now, rand::random()),

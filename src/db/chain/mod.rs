@@ -12,7 +12,7 @@ mod read;
 mod verify;
 
 use evidence::action::{Action, Outcome};
-use evidence::chain::{ChainId, Draft, Hash, Sealed, seal};
+use evidence::chain::{ChainId, Draft, Error as Refused, Hash, Sealed, seal};
 use evidence::ids::{self, OrgId};
 use evidence::time::Time;
 use serde_json::Map;
@@ -22,7 +22,6 @@ use uuid::Uuid;
 pub use read::{Entry, Filter, attested, canonical_texts, find, list};
 pub use verify::{At, Options, Verified, verify};
 
-use crate::column::MaybeDigest;
 use crate::{Error, Result, scope};
 
 /// The newest entry of a chain.
@@ -35,6 +34,9 @@ pub struct Head {
 }
 
 /// Adds an entry. On an organisation's chain the transaction must work for that organisation.
+///
+/// [`Error::NoChain`]: the head is not there. [`Error::BrokenChain`]: somebody changed the head or the
+/// entries, so that no entry fits; the transaction can only be rolled back then.
 pub async fn append(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
     match chain {
         ChainId::Org(_) => append_here(conn, chain, draft).await,
@@ -48,17 +50,21 @@ pub async fn append(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Re
     }
 }
 
-/// The head of a chain, as it is now; `None` when the chain is not there.
+/// The head of a chain, as it is now; `None` when the chain is not there. [`Error::BrokenChain`]: what
+/// stands there is no head.
 pub async fn head(conn: &mut PgConnection, chain: ChainId) -> Result<Option<Head>> {
-    Ok(sqlx::query_as!(
-        Head,
-        r#"select seq, hash as "hash!: MaybeDigest", created_at
-             from audit_chain_heads
-            where chain = $1"#,
+    let row = sqlx::query!(
+        "select seq, hash, created_at from audit_chain_heads where chain = $1",
         chain.as_uuid(),
     )
     .fetch_optional(conn)
-    .await?)
+    .await?;
+    row.map(|row| {
+        let hash = row.hash.map(Hash::try_from).transpose();
+        let hash = hash.map_err(|_| Error::BrokenChain(chain))?;
+        Ok(Head { seq: row.seq, hash, created_at: row.created_at })
+    })
+    .transpose()
 }
 
 /// Makes the chain of an organisation, without entries.
@@ -97,7 +103,13 @@ async fn make_head(conn: &mut PgConnection, chain: Uuid) -> Result<()> {
 
 async fn append_here(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
     let head = lock(conn, chain).await?;
-    let sealed = seal(draft, chain, head.seq + 1, head.created_at, head.hash)?;
+    let seq = head.seq.checked_add(1).ok_or(Error::BrokenChain(chain))?;
+    let sealed =
+        seal(draft, chain, seq, head.created_at, head.hash).map_err(|error| match error {
+            // Chains are begun here only; a genesis elsewhere, or none at the start, is a head that lies.
+            Refused::Sequence { .. } | Refused::Genesis { .. } => Error::BrokenChain(chain),
+            error => error.into(),
+        })?;
     sqlx::query_file!(
         "sql/append.sql",
         chain.as_uuid(),
@@ -115,21 +127,33 @@ async fn append_here(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> R
         sealed.canonical,
     )
     .execute(conn)
-    .await?;
+    .await
+    .map_err(|error| broken(error, chain))?;
     Ok(sealed)
+}
+
+/// An entry that the head called for does not fit the entries or the head itself.
+fn broken(error: sqlx::Error, chain: ChainId) -> Error {
+    let constraint = match &error {
+        sqlx::Error::Database(error) => error.constraint(),
+        _ => None,
+    };
+    match constraint {
+        Some("admin_audit_log_id_key") | None => error.into(),
+        Some(_) => Error::BrokenChain(chain),
+    }
 }
 
 /// Locks the head until the transaction ends; `created_at` is the time for the next entry.
 ///
 /// The time is read outside the part that waits for the lock, so it is taken when the lock is held.
 async fn lock(conn: &mut PgConnection, chain: ChainId) -> Result<Head> {
-    sqlx::query_as!(
-        Head,
+    let row = sqlx::query!(
         r#"
         with head as materialized (
           select seq, hash, created_at from audit_chain_heads where chain = $1 for update
         )
-        select seq as "seq!", hash as "hash!: MaybeDigest",
+        select seq as "seq!", hash,
                greatest(clock_timestamp(), created_at) as "created_at!"
           from head
         "#,
@@ -137,5 +161,7 @@ async fn lock(conn: &mut PgConnection, chain: ChainId) -> Result<Head> {
     )
     .fetch_optional(conn)
     .await?
-    .ok_or(Error::NoChain(chain))
+    .ok_or(Error::NoChain(chain))?;
+    let hash = row.hash.map(Hash::try_from).transpose().map_err(|_| Error::BrokenChain(chain))?;
+    Ok(Head { seq: row.seq, hash, created_at: row.created_at })
 }

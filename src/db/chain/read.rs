@@ -116,15 +116,17 @@ pub struct Attested {
     pub hash: Hash,
 }
 
-/// The heads that finished packs have attested, oldest first: each must still lie on the chain.
+/// The heads that packs have attested, oldest first: each must still lie on the chain. Packs that are
+/// being built are among them from their snapshot on, so that of any two one knows of the other.
 pub async fn attested(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Attested>> {
     Ok(sqlx::query_as!(
         Attested,
         r#"
         select id as export, attested_seq as "seq!", attested_hash as "hash!: Digest"
           from audit_exports
-         where org_id = $1 and attested_seq is not null and finished_at is not null
-           and status in ('done', 'expired', 'deleted')
+         where org_id = $1 and attested_seq is not null
+           and (status in ('running', 'done', 'expired')
+                or status = 'deleted' and finished_at is not null)
          order by attested_seq, id
         "#,
         org.0,

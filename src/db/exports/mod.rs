@@ -5,6 +5,7 @@
 //!   again finds its work done and writes nothing.
 //! - Rows stay for ever; the artifact is `storage`'s.
 
+mod head;
 mod read;
 mod status;
 mod step;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+pub use head::snapshot_recording_head;
 pub use read::{Due, Page, due, find, get, list};
 pub use status::Status;
 pub use step::{Built, begin, complete, delete, downloaded, expire, fail};

@@ -38,7 +38,8 @@ pub async fn begin(
             "
             update audit_exports
                set status = 'running', started_at = coalesce(started_at, $3),
-                   finished_at = null, error_code = null, error_message = null
+                   finished_at = null, error_code = null, error_message = null,
+                   attested_seq = null, attested_hash = null
              where org_id = $1 and id = $2
             ",
             org.0,

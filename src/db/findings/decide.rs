@@ -7,7 +7,7 @@ use evidence::ids::{FindingId, StateSourceId};
 
 use super::store::{self, Record, State};
 use super::{Finding, find};
-use crate::{Cause, Error, OrgTx, Result, chain, state_sources};
+use crate::{Cause, Error, OrgTx, Result, cause::sha256, chain, state_sources};
 
 /// Accepts the risk, calls it a false positive, or reopens it.
 ///
@@ -45,7 +45,7 @@ pub async fn decide(
             ("number", finding.number.into()),
             ("from", before.current.status.as_str().into()),
             ("to", finding.status.as_str().into()),
-            ("reason", reason.trim().into()),
+            ("reason_sha256", sha256(reason.trim()).into()),
         ],
     );
     chain::append(tx, ChainId::Org(org), draft).await?;

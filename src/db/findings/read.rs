@@ -25,6 +25,10 @@ pub struct Filter {
 
 /// Findings in order of number.
 pub async fn list(conn: &mut PgConnection, org: OrgId, filter: &Filter) -> Result<Vec<Finding>> {
+    // A plan for any filter at all could use the index of none.
+    sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)")
+        .fetch_one(&mut *conn)
+        .await?;
     Ok(sqlx::query_file_as!(
         Finding,
         "sql/finding_list.sql",

@@ -7,9 +7,10 @@ use evidence::action::Actor;
 use evidence::finding::{Current, Event, EventKind, Resolution, Status};
 use evidence::ids::{OrgId, ScanId, StateSourceId};
 use evidence::risk::RiskLevel;
-use evidence::scan::DriftType;
+use evidence::scan::{DriftType, ToolFamily};
 use evidence::time::Time;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -21,9 +22,9 @@ use crate::column::{MaybeWord, Word};
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) id: Uuid,
+    pub(crate) number: i64,
     pub(crate) current: Current,
     seq: i32,
-    risk_level_now: RiskLevel,
     last_clean_scan_at: Option<Time>,
     last_seen_at: Time,
     reopen_count: i32,
@@ -69,13 +70,6 @@ pub(crate) struct Fresh {
     pub(crate) risk_rule: String,
 }
 
-/// A finding that a scan saw and that did not change.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Glimpse {
-    pub(crate) id: Uuid,
-    pub(crate) risk_level_now: Option<RiskLevel>,
-}
-
 /// When something is written down, and on whose account.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
@@ -95,7 +89,7 @@ impl State {
             address: event.address,
             changed_attributes: event.changed_attributes,
             risk_level: event.risk_level,
-            risk_level_now: event.risk_level,
+            risk_level_now: event.risk_level_now,
             open_since: event.open_since,
             last_clean_scan_at: None,
             last_seen_at: event.occurred_at,
@@ -131,7 +125,7 @@ impl State {
             address: event.address,
             changed_attributes: event.changed_attributes,
             risk_level: event.risk_level,
-            risk_level_now: before.risk_level_now,
+            risk_level_now: event.risk_level_now,
             open_since: event.open_since,
             last_clean_scan_at: before.last_clean_scan_at,
             last_seen_at: before.last_seen_at,
@@ -145,16 +139,16 @@ impl State {
         }
     }
 
-    /// The scan that caused the event saw the drift, with this grade today.
-    pub(crate) fn seen(mut self, level: Option<RiskLevel>) -> Self {
+    /// The scan that caused the event saw the drift.
+    pub(crate) fn seen(mut self) -> Self {
         self.last_seen_at = self.last_seen_at.max(self.occurred_at);
-        self.risk_level_now = level.unwrap_or(self.risk_level_now);
         self
     }
 
     /// The latest complete scan before the one that opened it.
-    pub(crate) fn opened_after(&mut self, last_clean_scan_at: Option<Time>) {
+    pub(crate) fn opened_after(mut self, last_clean_scan_at: Option<Time>) -> Self {
         self.last_clean_scan_at = last_clean_scan_at;
+        self
     }
 
     pub(crate) fn kind(&self) -> EventKind {
@@ -162,18 +156,31 @@ impl State {
     }
 }
 
-/// The findings of a source that a scan can touch: the open ones, and those at one of the addresses.
+/// Whose findings: tools of different families see different things, and name them differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) org: OrgId,
+    pub(crate) source: StateSourceId,
+    pub(crate) family: ToolFamily,
+}
+
+/// Addresses have any length; this is what stands for them in indexes.
+pub(crate) fn digest(address: &str) -> [u8; 32] {
+    Sha256::digest(address).into()
+}
+
+/// The findings that a scan can touch: the open ones, and those at an address with such a digest.
 pub(crate) async fn load(
     conn: &mut PgConnection,
-    org: OrgId,
-    source: StateSourceId,
-    addresses: &[String],
+    scope: Scope,
+    addresses: &[Vec<u8>],
 ) -> Result<Vec<Stored>> {
     let rows = sqlx::query_file_as!(
         Row,
         "sql/finding_touched.sql",
-        org.0,
-        source.0,
+        scope.org.0,
+        scope.source.0,
+        scope.family.as_str(),
         addresses,
         None::<Uuid>,
     )
@@ -189,25 +196,35 @@ pub(crate) async fn load_one(
     source: StateSourceId,
     id: Uuid,
 ) -> Result<Stored> {
-    let row = sqlx::query_file_as!(Row, "sql/finding_touched.sql", org.0, source.0, &[], Some(id))
-        .fetch_one(conn)
-        .await?;
+    let (no_family, no_addresses) = ("", [].as_slice());
+    let row = sqlx::query_file_as!(
+        Row,
+        "sql/finding_touched.sql",
+        org.0,
+        source.0,
+        no_family,
+        no_addresses,
+        Some(id),
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(row.into())
 }
 
 /// Writes findings that were not there before.
-pub(crate) async fn insert(
-    conn: &mut PgConnection,
-    org: OrgId,
-    source: StateSourceId,
-    fresh: &[Fresh],
-) -> Result<()> {
+pub(crate) async fn insert(conn: &mut PgConnection, scope: Scope, fresh: &[Fresh]) -> Result<()> {
     if fresh.is_empty() {
         return Ok(());
     }
-    sqlx::query_file!("sql/finding_insert.sql", org.0, source.0, Json(fresh) as _)
-        .execute(conn)
-        .await?;
+    sqlx::query_file!(
+        "sql/finding_insert.sql",
+        scope.org.0,
+        scope.source.0,
+        scope.family.as_str(),
+        Json(fresh) as _,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -237,7 +254,7 @@ pub(crate) async fn append(
     Ok(())
 }
 
-/// Brings the rows of the findings up to their newest event.
+/// Brings the rows of the findings up to their newest event. All at once: they may change places.
 pub(crate) async fn update(conn: &mut PgConnection, org: OrgId, states: &[&State]) -> Result<()> {
     if states.is_empty() {
         return Ok(());
@@ -250,22 +267,19 @@ pub(crate) async fn update(conn: &mut PgConnection, org: OrgId, states: &[&State
 pub(crate) async fn glimpsed(
     conn: &mut PgConnection,
     org: OrgId,
-    glimpses: &[Glimpse],
+    ids: &[Uuid],
     observed_at: Time,
 ) -> Result<()> {
-    if glimpses.is_empty() {
+    if ids.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "
-        update findings f
-           set last_seen_at = greatest(f.last_seen_at, $3),
-               risk_level_now = coalesce(row.risk_level_now, f.risk_level_now)
-          from json_to_recordset($2::json) as row (id uuid, risk_level_now text)
-         where f.org_id = $1 and f.id = row.id
+        update findings set last_seen_at = $3
+         where org_id = $1 and id = any($2) and last_seen_at < $3
         ",
         org.0,
-        Json(glimpses) as _,
+        ids,
         observed_at,
     )
     .execute(conn)
@@ -276,6 +290,7 @@ pub(crate) async fn glimpsed(
 /// What `sql/finding_touched.sql` answers.
 struct Row {
     id: Uuid,
+    number: i64,
     status: Status,
     resolution: Option<Resolution>,
     address: String,
@@ -298,18 +313,19 @@ impl From<Row> for Stored {
     fn from(row: Row) -> Self {
         Self {
             id: row.id,
+            number: row.number,
             current: Current {
                 status: row.status,
                 resolution: row.resolution,
                 address: row.address,
                 drift_type: row.drift_type,
                 risk_level: row.risk_level,
+                risk_level_now: row.risk_level_now,
                 changed_attributes: row.changed_attributes,
                 open_since: row.open_since,
                 occurred_at: row.state_since,
             },
             seq: row.event_seq,
-            risk_level_now: row.risk_level_now,
             last_clean_scan_at: row.last_clean_scan_at,
             last_seen_at: row.last_seen_at,
             reopen_count: row.reopen_count,

@@ -1,28 +1,38 @@
 //! What a scan does to the findings of its source: pure, before anything is written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use evidence::finding::{EventKind, Scan as Moment, Seen, on_not_seen, on_seen};
+use evidence::finding::{EventKind, Scan as Moment, Seen, Status, on_not_seen, on_seen};
 use evidence::ids;
-use evidence::risk::{Grade, RuleRef, Rules};
-use evidence::scan::{Drift, DriftType, Move, Observation, ScanStatus};
-use evidence::time::Time;
+use evidence::risk::{Grade, RuleRef};
+use evidence::scan::{Drift, DriftType, Observation, ScanStatus};
+use uuid::Uuid;
 
+use super::hidden::Clean;
+use super::moves::after_moves;
 use super::{Ingested, Scan};
-use crate::findings::store::{Fresh, Glimpse, State, Stored};
+use crate::findings::store::{Fresh, State, Stored};
+use crate::rules::Compiled;
 
 /// What is to be written. Numbers of fresh findings are still to be given.
 #[derive(Debug, Default)]
 pub(super) struct Effect {
     pub(super) fresh: Vec<Fresh>,
     pub(super) changed: Vec<State>,
-    pub(super) glimpsed: Vec<Glimpse>,
+    /// Findings that were seen and did not change.
+    pub(super) glimpsed: Vec<Uuid>,
+    /// Numbers of those of them of which history does not tell it.
+    pub(super) sighted: Vec<i64>,
+    /// Drifts that a custom rule keeps from being findings.
+    pub(super) hidden: Vec<Key>,
     suppressed: BTreeMap<(&'static str, String), Sum>,
 }
 
 /// How much a rule kept from being findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sum {
+    /// Of a custom rule.
+    pub(super) rule_version: Option<i32>,
     pub(super) resources: u64,
     pub(super) attributes: u64,
 }
@@ -37,30 +47,36 @@ pub(super) struct Counts {
     pub(super) resolved: u64,
 }
 
-/// The identity of a finding within its source.
-type Key = (String, DriftType);
+/// The identity of a finding within its source and tool family: address and type of drift.
+pub(super) type Key = (String, DriftType);
 
 impl Effect {
     pub(super) fn new(
         observation: &Observation,
-        rules: &Rules,
+        rules: &Compiled,
         stored: Vec<Stored>,
+        clean: &Clean,
         scan: Moment,
     ) -> Self {
         let mut effect = Self::default();
         for noise in &observation.noise {
-            effect.suppress("noise", noise.rule.to_owned(), noise.attributes.len());
+            effect.suppress("noise", noise.rule.to_owned(), None, noise.attributes.len());
         }
         let known = after_moves(stored, &observation.moves);
         let mut unseen: HashSet<&Key> = known.keys().collect();
         for drift in &observation.drifts {
-            let grade = rules.grade(drift);
-            if let (None, RuleRef::Custom(rule)) = (grade.level, grade.rule) {
-                effect.suppress("ignored", rule.to_string(), drift.changed_attributes.len());
-            }
             let key = (drift.address.clone(), drift.drift_type);
             unseen.remove(&key);
-            effect.see(drift, grade, known.get(&key), scan);
+            let stored = known.get(&key);
+            let grade = grade(rules, drift, stored);
+            if let (None, RuleRef::Custom(rule)) = (grade.level, grade.rule) {
+                let (version, attributes) = (rules.version(rule), drift.changed_attributes.len());
+                effect.suppress("ignored", rule.to_string(), version, attributes);
+                if stored.is_none_or(|stored| stored.current.status == Status::Resolved) {
+                    effect.hidden.push(key.clone());
+                }
+            }
+            effect.see(drift, grade, stored, (clean, scan));
         }
         let mut unseen: Vec<_> = unseen.into_iter().collect();
         unseen.sort();
@@ -71,19 +87,6 @@ impl Effect {
             }
         }
         effect
-    }
-
-    /// The time of the latest complete scan before this one.
-    pub(super) fn after(mut self, newest_done_at: Option<Time>) -> Self {
-        for fresh in &mut self.fresh {
-            fresh.state.opened_after(newest_done_at);
-        }
-        for state in &mut self.changed {
-            if state.kind() == EventKind::Reopened {
-                state.opened_after(newest_done_at);
-            }
-        }
-        self
     }
 
     pub(super) fn suppressed(&self) -> impl Iterator<Item = ((&'static str, &str), Sum)> {
@@ -109,16 +112,24 @@ impl Effect {
         }
     }
 
-    fn see(&mut self, drift: &Drift, grade: Grade, stored: Option<&Stored>, scan: Moment) {
+    fn see(
+        &mut self,
+        drift: &Drift,
+        grade: Grade,
+        stored: Option<&Stored>,
+        (clean, scan): (&Clean, Moment),
+    ) {
         let seen = Seen {
             address: &drift.address,
             changed_attributes: &drift.changed_attributes,
             level: grade.level,
         };
         let event = on_seen(stored.map(|stored| &stored.current), scan, seen);
+        let before = || clean.before(&(drift.address.clone(), drift.drift_type));
         match (stored, event) {
             (None, Some(event)) => self.fresh.push(Fresh {
-                state: State::first(ids::v7(scan.observed_at, rand::random()), event),
+                state: State::first(ids::v7(scan.observed_at, rand::random()), event)
+                    .opened_after(before()),
                 number: 0,
                 resource_type: drift.resource_type.clone(),
                 resource_name: drift.resource_name.clone(),
@@ -127,17 +138,29 @@ impl Effect {
                 risk_rule: rule_name(grade.rule),
             }),
             (Some(stored), Some(event)) => {
-                self.changed.push(State::next(stored, event, None).seen(grade.level));
+                let state = State::next(stored, event, None).seen();
+                let opens = state.kind() == EventKind::Reopened;
+                self.changed.push(if opens { state.opened_after(before()) } else { state });
             }
             (Some(stored), None) if !scan.late && scan.status != ScanStatus::Failed => {
-                self.glimpsed.push(Glimpse { id: stored.id, risk_level_now: grade.level });
+                self.glimpsed.push(stored.id);
+                if !is_implied(stored, scan) {
+                    self.sighted.push(stored.number);
+                }
             }
             (_, None) => {}
         }
     }
 
-    fn suppress(&mut self, kind: &'static str, rule: String, attributes: usize) {
+    fn suppress(
+        &mut self,
+        kind: &'static str,
+        rule: String,
+        rule_version: Option<i32>,
+        attributes: usize,
+    ) {
         let sum = self.suppressed.entry((kind, rule)).or_default();
+        sum.rule_version = rule_version;
         sum.resources += 1;
         sum.attributes += attributes as u64;
     }
@@ -150,45 +173,24 @@ impl Counts {
     }
 }
 
-/// The findings by the identity that they have after the moves.
-///
-/// All moves happen at once (two resources may have changed places). Where a move would give a
-/// finding the identity of another one that stays, it keeps its own.
-fn after_moves(stored: Vec<Stored>, moves: &[Move]) -> HashMap<Key, Stored> {
-    let target: HashMap<&str, &str> =
-        moves.iter().map(|step| (step.from.as_str(), step.to.as_str())).collect();
-    let (moving, staying): (Vec<_>, Vec<_>) = stored
-        .into_iter()
-        .partition(|finding| target.contains_key(finding.current.address.as_str()));
-    let mut known: HashMap<Key, Stored> = HashMap::new();
-    for finding in staying {
-        let key = (finding.current.address.clone(), finding.current.drift_type);
-        known.insert(key, finding);
-    }
-    // What is blocked keeps its address, and so may block another one in turn.
-    let mut moving = moving;
-    loop {
-        let (free, blocked): (Vec<_>, Vec<_>) = moving.into_iter().partition(|finding| {
-            let to = target[finding.current.address.as_str()].to_owned();
-            !known.contains_key(&(to, finding.current.drift_type))
-        });
-        moving = free;
-        if blocked.is_empty() {
-            break;
+/// Graded by the names that are known where the tool does not tell them: silence about them is no
+/// better news.
+fn grade(rules: &Compiled, drift: &Drift, stored: Option<&Stored>) -> Grade {
+    let untold = drift.drift_type == DriftType::Changed && drift.changed_attributes.is_empty();
+    match stored {
+        Some(stored) if untold => {
+            let changed_attributes = stored.current.changed_attributes.clone();
+            rules.grade(&Drift { changed_attributes, ..drift.clone() })
         }
-        for finding in blocked {
-            let key = (finding.current.address.clone(), finding.current.drift_type);
-            known.insert(key, finding);
-        }
+        _ => rules.grade(drift),
     }
-    for finding in moving {
-        let from = (finding.current.address.clone(), finding.current.drift_type);
-        let to = (target[from.0.as_str()].to_owned(), from.1);
-        // Two moves to one address: the first has it.
-        let key = if known.contains_key(&to) { from } else { to };
-        known.insert(key, finding);
-    }
-    known
+}
+
+/// A complete scan has seen every finding that stays open after it; that needs no writing down.
+fn is_implied(stored: &Stored, scan: Moment) -> bool {
+    scan.status == ScanStatus::Done
+        && stored.current.status == Status::Open
+        && scan.observed_at > stored.current.occurred_at
 }
 
 fn rule_name(rule: RuleRef) -> String {

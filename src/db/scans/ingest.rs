@@ -14,50 +14,67 @@ use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 
 use super::effect::{Counts, Effect};
+use super::hidden::Clean;
 use super::{Ingest, Ingested, Scan, find};
 use crate::column::bigint;
-use crate::findings::store::{self, Record};
+use crate::findings::store::{self, Record, Scope};
 use crate::{Error, OrgTx, Result, chain, rules};
 
 /// Takes a scan in. The same bytes for the same source again: the scan of the first time, and
-/// nothing else happens.
+/// nothing else happens. A file without a time of its own can be handed in again with another time
+/// before now, and then is another scan.
 ///
 /// The caller has refused observations that lie in the future. The transaction should end soon: the
 /// organisation's audit chain is locked when this returns.
 pub async fn ingest(tx: &mut OrgTx, ingest: Ingest) -> Result<Ingested> {
     let org = tx.org();
-    let source = lock(tx, org, ingest.state_source).await?;
+    lock(tx, org, ingest.state_source).await?;
     if let Some(first) = find_same(tx, org, &ingest).await? {
         let counts = Counts::default();
         return Ok(counts.of(first, true));
     }
+    let family = ingest.observation.format.family();
+    let scope = Scope { org, source: ingest.state_source, family };
+    let times = times(tx, scope).await?;
     let observed_at = floor_micros(ingest.observed_at);
     let moment = Moment {
         id: ScanId(ids::v7(ingest.now, rand::random())),
         observed_at,
         status: telling(&ingest),
-        late: source.newest_observed_at.is_some_and(|newest| observed_at < newest),
+        late: times.newest_observed_at.is_some_and(|newest| observed_at < newest),
     };
-    let effect = foresee(tx, org, &ingest, moment, &source).await?;
+    let clean = Clean::load(tx, scope, times.newest_done_at).await?;
+    let effect = foresee(tx, scope, &ingest, moment, &clean).await?;
     insert(tx, org, &ingest, moment, &effect).await?;
     note_observation(tx, org, ingest.state_source, moment).await?;
-    let counts = apply(tx, org, &ingest, effect).await?;
+    if !moment.late && moment.status != ScanStatus::Failed {
+        clean.note(tx, scope, &effect.hidden, moment.status).await?;
+    }
+    let counts = apply(tx, scope, &ingest, effect).await?;
     let scan = find(tx, org, moment.id).await?.ok_or(Error::NotFound("scan"))?;
     record(tx, org, &ingest, &scan, counts).await?;
     Ok(counts.of(scan, false))
 }
 
-/// The source, as far as a scan needs it.
-struct Source {
+/// Where a scan stands among those that are there, of its source and tool family.
+struct Times {
+    /// Of those that did not fail: what saw nothing makes nothing late.
     newest_observed_at: Option<Time>,
+    /// Of the complete ones that were not late.
     newest_done_at: Option<Time>,
 }
 
-async fn lock(conn: &mut PgConnection, org: OrgId, id: StateSourceId) -> Result<Source> {
-    sqlx::query_as!(
-        Source,
+async fn times(conn: &mut PgConnection, scope: Scope) -> Result<Times> {
+    let Scope { org, source, family } = scope;
+    Ok(sqlx::query_file_as!(Times, "sql/scan_times.sql", org.0, source.0, family.as_str())
+        .fetch_one(conn)
+        .await?)
+}
+
+async fn lock(conn: &mut PgConnection, org: OrgId, id: StateSourceId) -> Result<()> {
+    sqlx::query_scalar!(
         "
-        select newest_observed_at, newest_done_at
+        select 1
           from state_sources
          where org_id = $1 and id = $2 and deleted_at is null
            for no key update
@@ -67,18 +84,28 @@ async fn lock(conn: &mut PgConnection, org: OrgId, id: StateSourceId) -> Result<
     )
     .fetch_optional(conn)
     .await?
-    .ok_or(Error::NotFound("state source"))
+    .ok_or(Error::NotFound("state source"))?;
+    Ok(())
 }
 
 async fn find_same(conn: &mut PgConnection, org: OrgId, ingest: &Ingest) -> Result<Option<Scan>> {
+    let observed_at = floor_micros(ingest.observed_at);
+    // Nobody but the sender can have said a time before now if the file does not.
+    let told_by_sender =
+        ingest.observation.observed_at.is_none() && observed_at < floor_micros(ingest.now);
     let id = sqlx::query_scalar!(
         "
         select id from scans
          where org_id = $1 and state_source_id = $2 and content_sha256 = $3
+           and (observed_at = $4 or not $5)
+         order by ingested_at, id
+         limit 1
         ",
         org.0,
         ingest.state_source.0,
         ingest.content_sha256.as_slice(),
+        observed_at,
+        told_by_sender,
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -98,18 +125,19 @@ fn telling(ingest: &Ingest) -> ScanStatus {
 
 async fn foresee(
     conn: &mut PgConnection,
-    org: OrgId,
+    scope: Scope,
     ingest: &Ingest,
     moment: Moment,
-    source: &Source,
+    clean: &Clean,
 ) -> Result<Effect> {
-    let rules = rules::compiled(conn, org).await?;
+    let rules = rules::compiled(conn, scope.org).await?;
     let observation = &ingest.observation;
-    let mut addresses: Vec<String> =
-        observation.drifts.iter().map(|drift| drift.address.clone()).collect();
-    addresses.extend(observation.moves.iter().flat_map(|m| [m.from.clone(), m.to.clone()]));
-    let stored = store::load(conn, org, ingest.state_source, &addresses).await?;
-    Ok(Effect::new(observation, &rules, stored, moment).after(source.newest_done_at))
+    let drifts = observation.drifts.iter().map(|drift| &drift.address);
+    let moves = observation.moves.iter().flat_map(|step| [&step.from, &step.to]);
+    let digests: Vec<Vec<u8>> =
+        drifts.chain(moves).map(|address| store::digest(address).to_vec()).collect();
+    let stored = store::load(conn, scope, &digests).await?;
+    Ok(Effect::new(observation, &rules, stored, clean, moment))
 }
 
 async fn insert(
@@ -126,8 +154,9 @@ async fn insert(
         org.0,
         moment.id.0,
         ingest.state_source.0,
-        seen.status.as_str(),
+        moment.status.as_str(),
         seen.format.as_str(),
+        seen.format.family().as_str(),
         seen.tool,
         seen.tool_version,
         moment.observed_at,
@@ -152,7 +181,28 @@ async fn insert(
     )
     .execute(&mut *conn)
     .await?;
-    insert_noise(conn, org, moment.id, effect).await
+    insert_noise(conn, org, moment.id, effect).await?;
+    insert_sightings(conn, org, moment.id, &effect.sighted).await
+}
+
+async fn insert_sightings(
+    conn: &mut PgConnection,
+    org: OrgId,
+    scan: ScanId,
+    numbers: &[i64],
+) -> Result<()> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into scan_sightings (org_id, scan_id, findings) values ($1, $2, $3)",
+        org.0,
+        scan.0,
+        numbers,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn insert_noise(
@@ -164,13 +214,15 @@ async fn insert_noise(
     for ((kind, rule), sum) in effect.suppressed() {
         sqlx::query!(
             "
-            insert into scan_noise (org_id, scan_id, kind, rule, resources, attributes)
-            values ($1, $2, $3, $4, $5, $6)
+            insert into scan_noise
+                   (org_id, scan_id, kind, rule, rule_version, resources, attributes)
+            values ($1, $2, $3, $4, $5, $6, $7)
             ",
             org.0,
             scan.0,
             kind,
             rule,
+            sum.rule_version,
             bigint(sum.resources),
             bigint(sum.attributes),
         )
@@ -189,39 +241,39 @@ async fn note_observation(
     sqlx::query!(
         "
         update state_sources
-           set first_observed_at = least(first_observed_at, $3),
-               newest_observed_at = greatest(newest_observed_at, $3),
-               newest_done_at = greatest(newest_done_at, case when $4 then $3::timestamptz end)
+           set first_observed_at = $3
          where org_id = $1 and id = $2
+           and (first_observed_at is null or first_observed_at > $3)
         ",
         org.0,
         source.0,
         moment.observed_at,
-        moment.status == ScanStatus::Done,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Writes down what happens to findings, and counts it.
+/// Writes down what happens to findings, and counts it. What moves makes room first: a fresh finding
+/// may stand where another one has just gone from.
 async fn apply(
     conn: &mut PgConnection,
-    org: OrgId,
+    scope: Scope,
     ingest: &Ingest,
     mut effect: Effect,
 ) -> Result<Counts> {
+    let org = scope.org;
+    let changed: Vec<_> = effect.changed.iter().collect();
+    store::update(conn, org, &changed).await?;
     let first = reserve_numbers(conn, org, effect.fresh.len()).await?;
     for (fresh, number) in effect.fresh.iter_mut().zip(first..) {
         fresh.number = number;
     }
-    store::insert(conn, org, ingest.state_source, &effect.fresh).await?;
+    store::insert(conn, scope, &effect.fresh).await?;
     let record = Record { actor: &ingest.actor, now: ingest.now };
-    let changed: Vec<_> = effect.changed.iter().collect();
-    let all: Vec<_> =
-        effect.fresh.iter().map(|fresh| &fresh.state).chain(changed.iter().copied()).collect();
+    let fresh = effect.fresh.iter().map(|fresh| &fresh.state);
+    let all: Vec<_> = fresh.chain(&effect.changed).collect();
     store::append(conn, org, &all, record).await?;
-    store::update(conn, org, &changed).await?;
     store::glimpsed(conn, org, &effect.glimpsed, floor_micros(ingest.observed_at)).await?;
     Ok(effect.counts())
 }

@@ -1,11 +1,14 @@
 //! Drift scans: reading them, and taking them in.
 //!
 //! Invariants
-//! - The same bytes for the same source are one scan, however often and from however many sides.
+//! - The same bytes for the same source are one scan, however often and from however many sides,
+//!   unless the file does not say when the tool looked and the sender says that it looked twice.
 //! - A scan and everything that follows from it are one transaction.
 
 mod effect;
+mod hidden;
 mod ingest;
+mod moves;
 mod read;
 
 use evidence::action::Actor;

@@ -11,8 +11,8 @@ with fate as (
          (array['aws_iam_role_policy', 'aws_security_group', 'aws_s3_bucket', 'aws_instance',
                 'aws_db_instance', 'aws_route53_record', 'aws_lambda_function', 'aws_ebs_volume'])
            [1 + abs(hashint8extended(number, $3::bigint + 5) % 8)] as resource_type,
-         (array['changed', 'changed', 'changed', 'missing', 'extra'])
-           [1 + abs(hashint8extended(number, $3::bigint + 6) % 5)] as drift_type,
+         (array['changed', 'changed', 'changed', 'missing'])
+           [1 + abs(hashint8extended(number, $3::bigint + 6) % 4)] as drift_type,
          md5(number::text || ($3::bigint)::text || ($1::uuid)::text) as noise
     from generate_series($7::bigint, $8::bigint - 1) as number
 ),
@@ -84,14 +84,14 @@ event as materialized (
 ),
 finding as (
   insert into findings (
-    org_id, id, number, state_source_id, address, resource_type, resource_name, provider,
+    org_id, id, number, state_source_id, tool_family, address, resource_type, resource_name, provider,
     drift_type, risk_level, risk_rule, risk_level_now, changed_attributes, status, resolution,
     detected_at, last_clean_scan_at, last_seen_at, open_since, state_since, event_seq,
     reopen_count, resolved_at, resolved_by, resolution_reason)
-  select $1, id, number, source, address, resource_type, 'r', 'registry.terraform.io/hashicorp/aws',
+  select $1, id, number, source, 'terraform', address, resource_type, 'r', 'registry.terraform.io/hashicorp/aws',
          drift_type, level, 'default', level, attributes, status, resolution,
          detected_at, last_clean_scan_at,
-         case when status = 'resolved' then last_seen_at else last_at end, open_since, occurred_at,
+         case when status = 'open' then last_at else last_seen_at end, open_since, occurred_at,
          seq, reopen_count, resolved_at,
          case when kind in ('accepted', 'false_positive') then 'generator' end,
          case when kind in ('accepted', 'false_positive') then 'generated' end

@@ -18,33 +18,32 @@ calendar as (
 seen as (
   select calendar.source, calendar.step, calendar.observed_at,
          coalesce(sum(delta.change) filter (where delta.drift_type = 'changed'), 0) as drifted,
-         coalesce(sum(delta.change) filter (where delta.drift_type = 'missing'), 0) as missing,
-         coalesce(sum(delta.change) filter (where delta.drift_type = 'extra'), 0) as extra
+         coalesce(sum(delta.change) filter (where delta.drift_type = 'missing'), 0) as missing
     from calendar
     left join delta
       on delta.state_source_id = calendar.source and delta.occurred_at <= calendar.observed_at
    group by calendar.source, calendar.step, calendar.observed_at
 ),
 scan as (
-  select source, step, 'done' as status, observed_at, drifted, missing, extra from seen
+  select source, step, 'done' as status, observed_at, drifted, missing from seen
   union all
   select source, step, case when step % 50 = 0 then 'failed' else 'partial' end,
-         observed_at - $5::bigint / 4 * interval '1 microsecond', 0, 0, 0
+         observed_at - $5::bigint / 4 * interval '1 microsecond', 0, 0
     from seen
    where step % 20 = 0 or step % 50 = 0
 )
 insert into scans (
-  org_id, id, state_source_id, status, format, tool, tool_version, observed_at, ingested_at, late,
-  drift_reported, resources_total, resources_managed, drifted, missing, extra, noise_suppressed,
-  ignored, triggered_by, ci, error, warnings, content_sha256, size_bytes)
+  org_id, id, state_source_id, status, format, tool_family, tool, tool_version, observed_at,
+  ingested_at, late, drift_reported, resources_total, resources_managed, drifted, missing, extra,
+  noise_suppressed, ignored, triggered_by, ci, error, warnings, content_sha256, size_bytes)
 select $1,
        (lpad(to_hex(floor(extract(epoch from observed_at) * 1000)::bigint), 12, '0') || '7'
          || substr(digest, 1, 3) || '8' || substr(digest, 4, 15))::uuid,
-       source, status, 'plan_json', 'terraform', '1.9.0', observed_at, $8, false,
+       source, status, 'plan_json', 'terraform', 'terraform', '1.9.0', observed_at, $8, false,
        true,
-       case when status = 'done' then 2 * (drifted + missing + extra) + 100 end,
-       case when status = 'done' then 2 * (drifted + missing) + extra + 100 end,
-       drifted, missing, extra, 0,
+       case when status = 'done' then 2 * (drifted + missing) + 100 end,
+       null,
+       drifted, missing, 0, 0,
        0, 'system:generator', '{}',
        case status when 'partial' then 'generated: not everything could be read'
                    when 'failed' then 'generated: nothing could be read' end,

@@ -1,4 +1,5 @@
--- One row per calendar month (UTC) of the period, months without scans included.
+-- One row per calendar month (UTC) of the period, months without scans included. Scans count while
+-- their source is in scope.
 with month as (
   select to_char(first, 'YYYY-MM') as label,
          greatest(first at time zone 'UTC', $2) as starts,
@@ -21,86 +22,95 @@ span as (
      and h.holds_from < month.ends
      and (h.holds_until is null or h.holds_until > month.starts)
 ),
+-- Versions that follow each other without a break are one time in scope.
+stretch as (
+  select label, state_source_id, stretch, min(starts) as starts, max(ends) as ends
+    from (select span.*, count(*) filter (where breaks)
+                   over (partition by label, state_source_id order by starts) as stretch
+            from (select span.*, starts is distinct from lag(ends)
+                           over (partition by label, state_source_id order by starts) as breaks
+                    from span) span) span
+   group by label, state_source_id, stretch
+),
 scope as (
-  select label, state_source_id, min(starts) as starts, max(ends) as ends,
+  select label, state_source_id,
          floor(sum(extract(epoch from ends - starts) / 3600 / every))::bigint as expected
     from span
    group by label, state_source_id
 ),
 scan as (
-  select month.label, c.state_source_id, c.status, c.observed_at, c.id, c.drifted + c.missing as drifted,
-         c.resources_total, c.resources_managed
-    from month
+  select stretch.label, stretch.stretch, c.state_source_id, c.status, c.observed_at, c.id,
+         c.drifted + c.missing as drifted, c.resources_total, c.resources_managed
+    from stretch
     join scans c
-      on c.org_id = $1 and c.observed_at >= month.starts and c.observed_at < month.ends
+      on c.org_id = $1
+     and c.state_source_id = stretch.state_source_id
+     and c.observed_at >= stretch.starts
+     and c.observed_at < stretch.ends
 ),
 look as (
-  select label, state_source_id, starts as at from scope
+  select label, state_source_id, stretch, starts as at from stretch
   union all
-  select label, state_source_id, ends from scope
+  select label, state_source_id, stretch, ends from stretch
   union all
-  select scan.label, scan.state_source_id, scan.observed_at
-    from scan
-    join scope using (label, state_source_id)
-   where scan.status = 'done' and scan.observed_at > scope.starts and scan.observed_at < scope.ends
+  select label, state_source_id, stretch, observed_at from scan where status = 'done'
 ),
 gap as (
-  select label, lead(at) over (partition by label, state_source_id order by at) - at as length
+  select label,
+         lead(at) over (partition by label, state_source_id, stretch order by at) - at as length
     from look
 ),
 longest as (
   select label, (extract(epoch from max(length)) / 3600)::float8 as hours from gap group by label
 ),
--- What the last complete scan of each source in the month counted.
-last_scan as (
-  select distinct on (label, state_source_id)
-         label, state_source_id, drifted, resources_total, resources_managed
-    from scan
-   where status = 'done'
-   order by label, state_source_id, observed_at desc, id desc
+-- Of each source in the month the last complete scan that counted what it checked, and the last one
+-- that told managed resources from others.
+compared as (
+  select label, sum(resources_total) as total, sum(drifted) as drifted
+    from (select distinct on (label, state_source_id) label, resources_total, drifted
+            from scan
+           where status = 'done' and resources_total is not null
+           order by label, state_source_id, observed_at desc, id desc) last_scan
+   group by label
 ),
-resource as (
-  select label,
-         sum(resources_total) filter (where resources_managed is not null) as checked,
-         sum(resources_managed) filter (where resources_total is not null) as managed,
-         sum(resources_total) as compared,
-         sum(drifted) filter (where resources_total is not null) as drifted
-    from last_scan
+checked as (
+  select label, sum(resources_total) as total, sum(resources_managed) as managed
+    from (select distinct on (label, state_source_id) label, resources_total, resources_managed
+            from scan
+           where status = 'done' and resources_total is not null and resources_managed is not null
+           order by label, state_source_id, observed_at desc, id desc) last_scan
    group by label
 ),
 scope_count as (
-  select scope.label,
-         count(*) as in_scope,
-         count(last_scan.state_source_id) as complete,
-         sum(scope.expected) as expected
-    from scope
-    left join last_scan using (label, state_source_id)
-   group by scope.label
+  select label, count(*) as in_scope, sum(expected) as expected from scope group by label
 ),
 scan_count as (
   select label,
+         count(distinct state_source_id) filter (where status = 'done') as complete,
          count(*) filter (where status = 'done') as done,
          count(*) filter (where status = 'partial') as partial,
          count(*) filter (where status = 'failed') as failed
     from scan
    group by label
 )
+-- Sums are cut to what a count can hold: no scan must make every pack of its month impossible.
 select month.label as "month!",
        month.partial as "partial_month!",
        coalesce(scope_count.in_scope, 0) as "sources_in_scope!: Count",
-       coalesce(scope_count.complete, 0) as "sources_with_complete_scan!: Count",
-       scope_count.expected::bigint as "scans_expected!: MaybeCount",
+       coalesce(scan_count.complete, 0) as "sources_with_complete_scan!: Count",
+       least(scope_count.expected, 9223372036854775807)::bigint as "scans_expected!: MaybeCount",
        coalesce(scan_count.done, 0) as "scans_done!: Count",
        coalesce(scan_count.partial, 0) as "scans_partial!: Count",
        coalesce(scan_count.failed, 0) as "scans_failed!: Count",
        longest.hours as longest_gap_hours,
-       coalesce(resource.checked, 0)::bigint as "resources_checked!: Count",
-       coalesce(resource.managed, 0)::bigint as "resources_managed!: Count",
-       coalesce(resource.compared, 0)::bigint as "resources_compared!: Count",
-       coalesce(resource.drifted, 0)::bigint as "drifted!: Count"
+       least(coalesce(checked.total, 0), 9223372036854775807)::bigint as "resources_checked!: Count",
+       least(coalesce(checked.managed, 0), 9223372036854775807)::bigint as "resources_managed!: Count",
+       least(coalesce(compared.total, 0), 9223372036854775807)::bigint as "resources_compared!: Count",
+       least(coalesce(compared.drifted, 0), 9223372036854775807)::bigint as "drifted!: Count"
   from month
   left join scope_count using (label)
   left join scan_count using (label)
   left join longest using (label)
-  left join resource using (label)
+  left join checked using (label)
+  left join compared using (label)
  order by month.starts

@@ -18,17 +18,24 @@ with story as (
 ),
 source as (
   select state_source_id, name
-    from state_source_versions
+    from state_source_history
    where org_id = $1
-     and valid_from < $3
-     and (valid_until is null or valid_until >= $3)
-     and (valid_until is null or valid_until > valid_from)
+     and holds_from < $3
+     and (holds_until is null or holds_until >= $3)
 ),
-clean_scan as (
-  select state_source_id, max(observed_at) as observed_at
+complete_scan as (
+  select state_source_id, tool_family, max(observed_at) as observed_at
     from scans
    where org_id = $1 and status = 'done' and not late and observed_at < $3
-   group by state_source_id
+   group by state_source_id, tool_family
+),
+sighting as (
+  select seen.number, max(c.observed_at) as observed_at
+    from scans c
+    join scan_sightings s on s.org_id = $1 and s.scan_id = c.id
+   cross join unnest(s.findings) as seen (number)
+   where c.org_id = $1 and c.observed_at < $3
+   group by seen.number
 )
 select f.number,
        f.id,
@@ -38,18 +45,16 @@ select f.number,
        f.resource_type,
        f.drift_type as "drift_type: Word<DriftType>",
        f.risk_level as "risk_level: Word<RiskLevel>",
-       case when f.last_seen_at < $3 then f.risk_level_now
-            else e.risk_level_now
-       end as "risk_level_now!: Word<RiskLevel>",
+       e.risk_level_now as "risk_level_now: Word<RiskLevel>",
        e.changed_attributes,
        f.detected_at,
        e.last_clean_scan_at,
-       -- What was seen after the period is not known in it. Up to its end, a complete scan of an
-       -- open finding's source has seen the finding, or it would have been resolved.
-       case when f.last_seen_at < $3 then f.last_seen_at
-            when e.status = 'open' then greatest(e.last_seen_at, clean_scan.observed_at)
-            else e.last_seen_at
-       end as "last_seen_at!",
+       -- A complete scan of an open finding's source has seen the finding, or it would have been
+       -- resolved; where that does not tell, the sightings do.
+       greatest(e.last_seen_at,
+                case when e.status = 'open' and complete_scan.observed_at > e.occurred_at
+                     then complete_scan.observed_at end,
+                sighting.observed_at) as "last_seen_at!",
        e.reopen_count,
        e.status as "status: Word<Status>",
        e.resolution as "resolution!: MaybeWord<Resolution>",
@@ -75,5 +80,8 @@ select f.number,
   join findings f on f.org_id = $1 and f.id = story.finding_id
   join state_sources s on s.org_id = $1 and s.id = f.state_source_id
   left join source on source.state_source_id = f.state_source_id
-  left join clean_scan on clean_scan.state_source_id = f.state_source_id
+  left join complete_scan
+    on complete_scan.state_source_id = f.state_source_id
+   and complete_scan.tool_family = f.tool_family
+  left join sighting on sighting.number = f.number
  order by f.number

@@ -31,31 +31,48 @@ source as (
      and holds_from < $3
      and (holds_until is null or holds_until >= $3)
 ),
--- Scans due by schedule, source by source. A source that is scanned more often than it must be does
--- not make up for another.
+-- Scans due by schedule, month by month and source by source: the months of coverage_monthly sum up to
+-- this. A source that is scanned more often than it must be does not make up for another.
+month as (
+  select greatest(first at time zone 'UTC', $2) as starts,
+         least((first + interval '1 month') at time zone 'UTC', $3) as ends
+    from generate_series(date_trunc('month', $2::timestamptz at time zone 'UTC'),
+                         ($3::timestamptz at time zone 'UTC') - interval '1 microsecond',
+                         interval '1 month') as first
+),
+span as (
+  select month.starts as month, h.state_source_id, h.expected_scan_interval_hours as every,
+         greatest(h.holds_from, month.starts) as starts,
+         least(h.holds_until, month.ends) as ends
+    from month
+    join state_source_history h
+      on h.org_id = $1
+     and h.in_scope
+     and h.holds_from < month.ends
+     and (h.holds_until is null or h.holds_until > month.starts)
+),
 due as (
-  select state_source_id,
-         floor(sum(extract(epoch from least(holds_until, $3) - greatest(holds_from, $2))
-                   / 3600 / expected_scan_interval_hours))::bigint as expected
-    from state_source_history
-   where org_id = $1
-     and in_scope
-     and expected_scan_interval_hours is not null
-     and holds_from < $3
-     and (holds_until is null or holds_until > $2)
-   group by state_source_id
+  select month, state_source_id,
+         floor(sum(extract(epoch from ends - starts) / 3600 / every)) as expected
+    from span
+   group by month, state_source_id
+  having sum(every) is not null
+),
+done as (
+  select span.month, span.state_source_id, count(*) as scans
+    from span
+    join scans c
+      on c.org_id = $1
+     and c.state_source_id = span.state_source_id
+     and c.status = 'done'
+     and c.observed_at >= span.starts
+     and c.observed_at < span.ends
+   group by span.month, span.state_source_id
 ),
 cadence as (
-  select sum(due.expected) as expected,
-         sum(least(due.expected, (
-           select count(*)
-             from scans c
-            where c.org_id = $1
-              and c.state_source_id = due.state_source_id
-              and c.status = 'done'
-              and c.observed_at >= $2
-              and c.observed_at < $3))) as kept
+  select sum(due.expected) as expected, sum(least(due.expected, coalesce(done.scans, 0))) as kept
     from due
+    left join done using (month, state_source_id)
 )
 select finding.in_period as "findings_in_period!: Count",
        scan.done as "scans_done!: Count",
@@ -67,6 +84,6 @@ select finding.in_period as "findings_in_period!: Count",
        closed.median,
        closed.p90,
        closed.max,
-       coalesce(cadence.expected, 0)::bigint as "scans_expected!: Count",
-       coalesce(cadence.kept, 0)::bigint as "scans_kept!: Count"
+       least(coalesce(cadence.expected, 0), 9223372036854775807)::bigint as "scans_expected!: Count",
+       least(coalesce(cadence.kept, 0), 9223372036854775807)::bigint as "scans_kept!: Count"
   from finding, closed, scan, source, cadence

@@ -148,7 +148,33 @@ async fn a_cut_tail_is_noticed_by_the_head_and_by_who_remembers_more(pool: PgPoo
                     (select max(seq) from admin_audit_log where chain = $1)",
     )
     .await;
-    assert_ne!(world.verify().await.verdict.status, Status::Ok);
+    assert_eq!(world.verify().await.verdict.status, Status::Truncated);
+    // The next entry would follow one that is not there.
+    append(&world, chain).await;
+    let verdict = world.verify().await.verdict;
+    assert_eq!(verdict.status, Status::Broken);
+    assert_eq!(verdict.first_bad.map(|bad| (bad.seq, bad.kind)), Some((head, BadKind::Gap)));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_head_that_lies_is_broken_and_takes_no_entry(pool: PgPool) {
+    let world = World::new(pool).await;
+    for (index, sql) in [
+        "update audit_chain_heads set seq = seq - 1 where chain = $1",
+        "update audit_chain_heads set seq = 0, hash = null where chain = $1",
+        "update audit_chain_heads set seq = 9223372036854775807 where chain = $1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (org, user, source) = World::org(&world.app, &format!("org-{index}")).await;
+        let other = World { owner: world.owner.clone(), app: world.app.clone(), org, user, source };
+        tamper(&other, sql).await;
+        assert_ne!(other.verify().await.verdict.status, Status::Ok, "{sql}");
+        let mut tx = other.tx().await;
+        let refused = chain::append(&mut tx, ChainId::Org(org), entry()).await;
+        assert!(matches!(refused, Err(Error::BrokenChain(_))), "{sql}: {refused:?}");
+    }
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -181,8 +207,32 @@ async fn nobody_changes_the_log_not_even_its_owner(pool: PgPool) {
         "update audit_chain_heads set seq = 1",
         "update finding_events set status = 'open'",
         "delete from finding_events",
+        "truncate finding_events",
+        "truncate findings cascade",
+        "update findings set risk_level = 'critical'",
+        "truncate scans cascade",
+        "truncate scan_noise",
+        "delete from scan_noise",
+        "update scan_sightings set findings = '{}'",
+        "truncate scan_sightings",
+        "update state_source_versions set name = 'x'",
+        "delete from state_source_versions",
+        "truncate state_source_versions",
+        "update custom_rule_versions set reason = 'x'",
+        "delete from custom_rule_versions",
+        "truncate custom_rule_versions",
+        "update org_plan_versions set plan = 'free'",
+        "delete from org_plan_versions",
+        "truncate org_plan_versions",
     ];
-    world.scan(1, crate::support::showing(&["a"])).await;
+    let mut tx = world.tx().await;
+    let ignore = crate::support::rule("ignored", evidence::risk::CustomLevel::Ignore);
+    db::rules::create(&mut tx, world.org, &ignore, &cause(0)).await.unwrap();
+    tx.commit().await.unwrap();
+    world.scan(1, crate::support::showing(&["a", "ignored"])).await;
+    let mut partial = crate::support::showing(&["a"]);
+    partial.status = evidence::scan::ScanStatus::Partial;
+    world.scan(2, partial).await;
     for sql in refused {
         for pool in [&world.owner, &world.app] {
             let mut tx = OrgTx::begin(pool, world.org).await.unwrap();

@@ -87,6 +87,34 @@ async fn a_step_that_runs_twice_is_recorded_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_two_packs_that_are_built_side_by_side_one_knows_the_head_of_the_other(pool: PgPool) {
+    let world = World::new(pool).await;
+    let (one, two) = (requested(&world).await.id, requested(&world).await.id);
+    let mut tx = world.tx().await;
+    for id in [one, two] {
+        exports::begin(&mut tx, world.org, id, &cause(101)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let take = async |id| {
+        let snapshot = exports::snapshot_recording_head(&world.app, world.org, id).await;
+        let mut snapshot = snapshot.unwrap();
+        let head = chain::head(&mut snapshot, ChainId::Org(world.org)).await.unwrap().unwrap();
+        let attested = chain::attested(&mut snapshot, world.org).await.unwrap();
+        assert!(attested.iter().all(|other| other.seq <= head.seq));
+        attested.into_iter().map(|other| other.export).collect::<Vec<_>>()
+    };
+    let (first, second) = tokio::join!(take(one), take(two));
+    assert!(
+        (first.is_empty() && second == [one]) || (second.is_empty() && first == [two]),
+        "{first:?} {second:?}"
+    );
+    let mut tx = world.tx().await;
+    exports::fail(&mut tx, world.org, one, ("x", "x"), &cause(102)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(take(two).await, [two]);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_failed_build_can_be_taken_up_again(pool: PgPool) {
     let world = World::new(pool).await;
     let id = requested(&world).await.id;

@@ -48,6 +48,37 @@ async fn every_change_of_a_source_leaves_a_version_and_an_entry(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_token_without_an_address_leaves_the_known_one(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.tx().await;
+    for (email, hours, known) in [
+        (Some("a@b.example"), 1, "a@b.example"),
+        (None, 2, "a@b.example"),
+        (None, 9, "a@b.example"),
+        (Some("c@b.example"), 9, "c@b.example"),
+    ] {
+        let profile = db::users::Profile { iss: "https://issuer", sub: "acme", email };
+        let user = db::users::upsert(&mut tx, profile, at(hours)).await.unwrap();
+        assert_eq!(user.email.as_deref(), Some(known));
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn texts_that_people_wrote_stand_in_the_audit_log_as_their_hashes(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.tx().await;
+    let rule = crate::support::rule("x", CustomLevel::Ignore);
+    rules::create(&mut tx, world.org, &rule, &cause(1)).await.unwrap();
+    let filter = db::chain::Filter { limit: 100, ..Default::default() };
+    let chain = evidence::chain::ChainId::Org(world.org);
+    let entries = db::chain::list(&mut tx, chain, &filter).await.unwrap();
+    let detail = &entries.last().unwrap().detail;
+    let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&rule.reason));
+    assert!(detail.contains(&hash) && detail.contains("\"position\":1"), "{detail}");
+    assert!(!detail.contains(&rule.reason), "{detail}");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn rules_that_cannot_work_are_refused(pool: PgPool) {
     let world = World::new(pool).await;
     let good = rules::Settings {

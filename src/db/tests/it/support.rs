@@ -5,6 +5,7 @@ use db::{Cause, OrgTx};
 use evidence::action::Actor;
 use evidence::ids::{OrgId, StateSourceId, UserId};
 use evidence::org::Plan;
+use evidence::risk::CustomLevel;
 use evidence::scan::{Drift, DriftType, Format, Move, Observation, ScanStatus, SourceKind};
 use evidence::time::{Period, Time};
 use sha2::{Digest, Sha256};
@@ -137,6 +138,20 @@ pub(crate) fn drift(address: &str, attributes: &[&str]) -> Drift {
         provider: None,
         drift_type: DriftType::Changed,
         changed_attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+/// A rule about `resource_pattern`, asked first.
+pub(crate) fn rule(resource_pattern: &str, risk_level: CustomLevel) -> db::rules::Settings {
+    db::rules::Settings {
+        name: format!("{risk_level} {resource_pattern}"),
+        position: 1,
+        resource_pattern: resource_pattern.to_owned(),
+        attribute_pattern: None,
+        drift_type: None,
+        risk_level,
+        reason: "nobody minds".to_owned(),
+        enabled: true,
     }
 }
 
