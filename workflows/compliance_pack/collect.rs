@@ -57,7 +57,8 @@ pub(super) async fn sections(
     pack: BuildPack,
 ) -> Result<Collected, Failure> {
     let attempt = stage::attempt(&step);
-    let mut snapshot = Snapshot::begin(&step.pool, pack.org).await.map_err(trouble::database)?;
+    let snapshot = db::exports::snapshot_recording_head(&step.pool, pack.org, pack.export).await;
+    let mut snapshot = snapshot.map_err(trouble::database)?;
     let facts = Facts::read(&mut snapshot, pack).await.map_err(trouble::database)?;
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),

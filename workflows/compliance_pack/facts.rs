@@ -81,7 +81,8 @@ async fn chain(snapshot: &mut Snapshot, chain: ChainId) -> db::Result<json::Chai
 
 async fn earlier(snapshot: &mut Snapshot, pack: BuildPack) -> db::Result<Vec<Earlier>> {
     let heads = db::chain::attested(snapshot, pack.org).await?.into_iter();
-    let earlier = heads.map(|head| Earlier {
+    // An attempt before this one may have recorded a head of this very pack.
+    let earlier = heads.filter(|head| head.export != pack.export).map(|head| Earlier {
         export: head.export,
         seq: head.seq,
         hash_hex: hex::encode(head.hash),

@@ -62,7 +62,7 @@ words! {
 
     /// What happened to a finding.
     FindingEventKind = evidence::finding::EventKind {
-        Detected, Updated, Moved, Resolved, Reopened, Accepted, FalsePositive
+        Detected, Updated, Regraded, Moved, Resolved, Reopened, Accepted, FalsePositive
     }
 
     /// What a member may do.
