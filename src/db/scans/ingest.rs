@@ -8,13 +8,14 @@ use evidence::chain::{ChainId, Draft};
 use evidence::finding::Scan as Moment;
 use evidence::ids::{self, OrgId, ScanId, StateSourceId};
 use evidence::scan::ScanStatus;
-use evidence::time::{Time, floor_micros};
+use evidence::time::floor_micros;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 
 use super::effect::{Counts, Effect};
 use super::hidden::Clean;
+use super::place::{find_same, times};
 use super::{Ingest, Ingested, Scan, find};
 use crate::column::bigint;
 use crate::findings::store::{self, Record, Scope};
@@ -56,21 +57,6 @@ pub async fn ingest(tx: &mut OrgTx, ingest: Ingest) -> Result<Ingested> {
     Ok(counts.of(scan, false))
 }
 
-/// Where a scan stands among those that are there, of its source and tool family.
-struct Times {
-    /// Of those that did not fail: what saw nothing makes nothing late.
-    newest_observed_at: Option<Time>,
-    /// Of the complete ones that were not late.
-    newest_done_at: Option<Time>,
-}
-
-async fn times(conn: &mut PgConnection, scope: Scope) -> Result<Times> {
-    let Scope { org, source, family } = scope;
-    Ok(sqlx::query_file_as!(Times, "sql/scan_times.sql", org.0, source.0, family.as_str())
-        .fetch_one(conn)
-        .await?)
-}
-
 async fn lock(conn: &mut PgConnection, org: OrgId, id: StateSourceId) -> Result<()> {
     sqlx::query_scalar!(
         "
@@ -86,33 +72,6 @@ async fn lock(conn: &mut PgConnection, org: OrgId, id: StateSourceId) -> Result<
     .await?
     .ok_or(Error::NotFound("state source"))?;
     Ok(())
-}
-
-async fn find_same(conn: &mut PgConnection, org: OrgId, ingest: &Ingest) -> Result<Option<Scan>> {
-    let observed_at = floor_micros(ingest.observed_at);
-    // Nobody but the sender can have said a time before now if the file does not.
-    let told_by_sender =
-        ingest.observation.observed_at.is_none() && observed_at < floor_micros(ingest.now);
-    let id = sqlx::query_scalar!(
-        "
-        select id from scans
-         where org_id = $1 and state_source_id = $2 and content_sha256 = $3
-           and (observed_at = $4 or not $5)
-         order by ingested_at, id
-         limit 1
-        ",
-        org.0,
-        ingest.state_source.0,
-        ingest.content_sha256.as_slice(),
-        observed_at,
-        told_by_sender,
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match id {
-        Some(id) => find(conn, org, ScanId(id)).await,
-        None => Ok(None),
-    }
 }
 
 /// A complete scan whose file does not speak of drift must not resolve anything by its silence.

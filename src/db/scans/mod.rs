@@ -9,6 +9,7 @@ mod effect;
 mod hidden;
 mod ingest;
 mod moves;
+mod place;
 mod read;
 
 use evidence::action::Actor;
