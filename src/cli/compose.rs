@@ -58,7 +58,7 @@ impl Base {
             product: Product {
                 name: "driftpack".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                build: option_env!("DRIFTPACK_BUILD").unwrap_or("unversioned").to_owned(),
+                build: env!("DRIFTPACK_BUILD").to_owned(),
                 base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
             },
         }
