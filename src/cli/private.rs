@@ -1,7 +1,7 @@
 //! Files for their owner's eyes only: keys and tokens.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -9,10 +9,20 @@ use anyhow::{Context as _, Result};
 /// Readable and writable by the owner, nobody else.
 const MODE: u32 = 0o600;
 
-/// Writes `bytes`, whole or not at all; a file that is there is replaced.
+/// As [`MODE`], for folders that are made on the way.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Writes `bytes`, whole or not at all; a file that is there is replaced, a folder that is not there is made.
 pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     let part = file.with_extension("part");
     let told = || format!("cannot write {}", file.display());
+    if let Some(folder) = file.parent() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(folder)
+            .with_context(told)?;
+    }
     let _ = std::fs::remove_file(&part);
     let mut out = std::fs::OpenOptions::new()
         .write(true)

@@ -1,4 +1,7 @@
 //! Logging: JSON for machines, pretty for people; to standard error, so that results on standard output stay clean.
+//!
+//! Invariant: in both formats a line names every span it was said in, from the outermost on: request or run (whose `trace` is
+//! the id of the request that started it), step, attempt.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -11,27 +14,24 @@ use crate::config::LogFormat;
 const DEFAULT_FILTER: &str = "info,sqlx=warn,apalis=warn,apalis_core=warn,apalis_postgres=warn,hyper=warn,poem=warn,\
                               chromiumoxide=error,opendal=warn";
 
-/// Installs the subscriber of the process. A bad `filter` falls back to the default and says so.
+/// Whether `text` is a filter, as `DRIFTWISE_LOG` takes it.
+pub(crate) fn is_filter(text: &str) -> bool {
+    EnvFilter::try_new(text).is_ok()
+}
+
+/// Installs the subscriber of the process. The filter was checked with the other settings.
 pub(crate) fn start(format: LogFormat, filter: Option<&str>) {
-    let (chosen, fault) = match filter.map(EnvFilter::try_new) {
-        None => (EnvFilter::new(DEFAULT_FILTER), None),
-        Some(Ok(chosen)) => (chosen, None),
-        Some(Err(error)) => (EnvFilter::new(DEFAULT_FILTER), Some(error)),
-    };
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(chosen)
+        .with_env_filter(EnvFilter::new(filter.unwrap_or(DEFAULT_FILTER)))
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE);
     match format {
         LogFormat::Json => subscriber
             .json()
             .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+            .with_current_span(false)
+            .with_span_list(true)
             .init(),
         LogFormat::Pretty => subscriber.with_target(false).init(),
-    }
-    if let Some(error) = fault {
-        tracing::warn!(%error, "DRIFTWISE_LOG is not a filter; the default is used");
     }
 }

@@ -53,6 +53,7 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("SIGNING_KEY_FILE", config.signing_key_file.display().to_string()),
         ("LOG_FORMAT", config.log_format.as_str().to_owned()),
         ("WORKER_CONCURRENCY", config.worker_concurrency.to_string()),
+        ("WORKER_LEASE_MS", config.worker_lease.as_millis().to_string()),
         ("SCAN_MAX_BYTES", config.scan_max_bytes.to_string()),
     ]
     .map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value])

@@ -84,7 +84,8 @@ fn work(
     tasks: &mut JoinSet<Result<()>>,
 ) -> Result<()> {
     let builder = Worker::builder(base.pool.clone(), Arc::new(base.ports(config)))
-        .concurrency(config.worker_concurrency);
+        .concurrency(config.worker_concurrency)
+        .lease(config.worker_lease);
     let worker = workflows::register(builder).build().context("the worker cannot be set up")?;
     tracing::info!(
         concurrency = config.worker_concurrency,

@@ -5,6 +5,7 @@
 //! - Everything is checked before anything starts; one message lists every fault and names each setting.
 //! - Production is strict: what would make packs worse or logins weaker stops the boot.
 
+mod check;
 mod secret;
 mod source;
 #[cfg(test)]
@@ -13,7 +14,9 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub(crate) use secret::Secret;
@@ -129,6 +132,8 @@ pub(crate) struct Config {
     pub(crate) pdf: Pdf,
     pub(crate) signing_key_file: PathBuf,
     pub(crate) worker_concurrency: usize,
+    /// How long a worker may be silent before its runs are taken over.
+    pub(crate) worker_lease: Duration,
     pub(crate) scan_max_bytes: u64,
     /// Variables that look like settings and are none.
     pub(crate) unknown: Vec<String>,
@@ -136,9 +141,7 @@ pub(crate) struct Config {
 
 /// What the process was started with.
 pub(crate) fn environment() -> Source {
-    let readable = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Source::new(readable)
+    Source::new(std::env::vars_os())
 }
 
 impl Config {
@@ -165,52 +168,16 @@ impl Config {
             pdf: pdf(&mut source, environment),
             signing_key_file: source.require("signing_key_file", "a PEM file with the Ed25519 key that signs packs (openssl genpkey -algorithm ed25519)").into(),
             worker_concurrency: source.parse("worker_concurrency", 4, "a whole number"),
+            worker_lease: Duration::from_millis(source.parse("worker_lease_ms", 10_000, "a number of milliseconds")),
             scan_max_bytes: source.parse("scan_max_bytes", SCAN_MAX_BYTES, "a number of bytes"),
             unknown: Vec::new(),
         };
         // Known to the program, though not to its services: `driftpack migrate` reads it.
         source.find("migration_database_url");
-        config.check(&mut source);
+        check::all(&config, &mut source);
         let unknown = source.unknown();
         source.finish()?;
         Ok(Self { unknown, ..config })
-    }
-
-    fn check(&self, source: &mut Source) {
-        if self.worker_concurrency == 0 {
-            source.fault("worker_concurrency", "must be 1 or more");
-        }
-        // One connection a slot, one for its lease, and some for requests.
-        if (self.database_connections as usize) < self.worker_concurrency + 2 {
-            source.fault(
-                "database_connections",
-                format!(
-                    "must be at least {} for this worker_concurrency",
-                    self.worker_concurrency + 2
-                ),
-            );
-        }
-        if self.environment == Environment::Production {
-            self.check_production(source);
-        }
-    }
-
-    fn check_production(&self, source: &mut Source) {
-        if !self.signing_key_file.as_os_str().is_empty() && !self.signing_key_file.is_file() {
-            source.fault(
-                "signing_key_file",
-                format!("names {}, which is not there", self.signing_key_file.display()),
-            );
-        }
-        if !self.pdf.enabled {
-            source.fault(
-                "pdf_enabled",
-                "must be `true` in production: a pack without summary.pdf is not what was sold",
-            );
-        }
-        if self.base_url.scheme() != "https" {
-            source.fault("base_url", "must begin with https:// in production");
-        }
     }
 }
 
@@ -224,8 +191,11 @@ fn base_url(source: &mut Source) -> Url {
 
 fn postgres(source: &mut Source, name: &'static str, purpose: &str) -> Secret {
     let text = source.require(name, purpose);
-    if !text.is_empty() && !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-        source.fault(name, "must begin with postgres://");
+    // The parser takes any scheme. Its own words may quote the URL, password included.
+    let is_url = (text.starts_with("postgres://") || text.starts_with("postgresql://"))
+        && text.parse::<PgConnectOptions>().is_ok();
+    if !text.is_empty() && !is_url {
+        source.fault(name, "is no Postgres URL, such as postgres://role:password@host:5432/name");
     }
     Secret::new(text)
 }

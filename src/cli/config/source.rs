@@ -3,6 +3,7 @@
 //! Invariant: a fault is noted, never returned early, so that one message can list them all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -40,6 +41,8 @@ impl fmt::Display for Faults {
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     environment: BTreeMap<String, String>,
+    /// Variables whose value is no UTF-8.
+    garbled: BTreeSet<String>,
     file: BTreeMap<String, String>,
     asked: BTreeSet<&'static str>,
     faults: Vec<Fault>,
@@ -47,15 +50,19 @@ pub(crate) struct Source {
 
 impl Source {
     /// Takes the `DRIFTWISE_*` variables of `environment` and the file that `DRIFTWISE_CONFIG` names.
-    pub(crate) fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        let environment: BTreeMap<_, _> = environment
-            .into_iter()
-            .filter_map(|(name, value)| {
-                Some((name.strip_prefix(PREFIX)?.to_ascii_lowercase(), value))
-            })
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        let mut source = Self { environment, ..Self::default() };
+    pub(crate) fn new(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut source = Self::default();
+        for (name, value) in environment {
+            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+                continue;
+            };
+            let name = name.to_ascii_lowercase();
+            match value.into_string() {
+                Ok(value) if value.is_empty() => {}
+                Ok(value) => drop(source.environment.insert(name, value)),
+                Err(_) => drop(source.garbled.insert(name)),
+            }
+        }
         if let Some(path) = source.find("config") {
             source.read_file(&PathBuf::from(path));
         }
@@ -89,14 +96,18 @@ impl Source {
 
     /// The setting as text, if somebody gave it.
     pub(crate) fn find(&mut self, name: &'static str) -> Option<String> {
-        self.asked.insert(name);
+        if self.asked.insert(name) && self.garbled.contains(name) {
+            self.fault(name, "is not UTF-8");
+        }
         self.environment.get(name).or_else(|| self.file.get(name)).cloned()
     }
 
     /// The setting as text; a fault that says what it is for when nobody gave it.
     pub(crate) fn require(&mut self, name: &'static str, purpose: &str) -> String {
         self.find(name).unwrap_or_else(|| {
-            self.fault(name, format!("is missing: {purpose}"));
+            if !self.garbled.contains(name) {
+                self.fault(name, format!("is missing: {purpose}"));
+            }
             String::new()
         })
     }
@@ -129,6 +140,7 @@ impl Source {
         let is_unknown = |name: &&String| !self.asked.contains(name.as_str());
         self.environment
             .keys()
+            .chain(&self.garbled)
             .filter(is_unknown)
             .map(|name| format!("{PREFIX}{}", name.to_ascii_uppercase()))
             .collect()

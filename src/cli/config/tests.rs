@@ -1,6 +1,7 @@
 //! What a good and a bad configuration read as.
 
 use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
 
@@ -16,9 +17,7 @@ const GOOD: &[(&str, &str)] = &[
 fn load(changes: &[(&str, &str)]) -> Result<Config, Faults> {
     let mut settings: std::collections::BTreeMap<_, _> = GOOD.iter().copied().collect();
     settings.extend(changes.iter().copied());
-    Config::load(Source::new(
-        settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())),
-    ))
+    Config::load(Source::new(settings.into_iter().map(|(name, value)| (name.into(), value.into()))))
 }
 
 fn faults(changes: &[(&str, &str)]) -> String {
@@ -27,10 +26,9 @@ fn faults(changes: &[(&str, &str)]) -> String {
 
 #[test]
 fn one_message_lists_every_fault_with_the_name_to_set() {
-    let message =
-        Config::load(Source::new([("DRIFTWISE_LISTEN".to_owned(), "nowhere".to_owned())]))
-            .expect_err("all is missing")
-            .to_string();
+    let message = Config::load(Source::new([("DRIFTWISE_LISTEN".into(), "nowhere".into())]))
+        .expect_err("all is missing")
+        .to_string();
     for name in [
         "LISTEN",
         "DATABASE_URL",
@@ -114,4 +112,38 @@ fn the_environment_wins_over_the_file_and_strange_names_in_the_file_are_faults()
 fn a_misspelt_variable_is_reported_and_does_not_stop_the_boot() {
     let config = load(&[("DRIFTWISE_REDIS_ULR", "redis://x")]).expect("it is good");
     assert_eq!(config.unknown, ["DRIFTWISE_REDIS_ULR"]);
+}
+
+#[test]
+fn what_would_fail_at_the_first_request_fails_at_the_start() {
+    for (name, value) in [
+        ("DATABASE_URL", "postgres://host:port/name"),
+        ("REDIS_URL", "127.0.0.1"),
+        ("OIDC_ISSUER", "login.example.com"),
+        ("BASE_URL", "ftp://example.com"),
+        ("SCAN_MAX_BYTES", "0"),
+        ("WORKER_LEASE_MS", "999"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("LOG", "sqlx=loudly"),
+        ("STORAGE_ROOT", "/etc/passwd/packs"),
+        ("SIGNING_KEY_FILE", "/etc/passwd"),
+        ("SIGNING_KEY_FILE", "/etc"),
+    ] {
+        let name = format!("DRIFTWISE_{name}");
+        let message = faults(&[(&name, value)]);
+        assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
+        assert!(message.contains(&format!("\n  {name}: ")), "{message}");
+    }
+}
+
+#[test]
+fn a_value_that_is_no_utf8_is_a_fault_of_that_setting_alone() {
+    let garbled = std::ffi::OsString::from_vec(vec![0xff, b'x']);
+    let settings = GOOD.iter().map(|(name, value)| {
+        let value = if *name == "DRIFTWISE_REDIS_URL" { garbled.clone() } else { value.into() };
+        (name.into(), value)
+    });
+    let message = Config::load(Source::new(settings)).expect_err("it is no text").to_string();
+    assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
+    assert!(message.contains("DRIFTWISE_REDIS_URL: is not UTF-8"), "{message}");
 }

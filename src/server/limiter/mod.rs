@@ -53,6 +53,11 @@ pub struct Limiter {
 /// Redis answers in well under a millisecond. Who waits longer waits for a server that is away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// Whether `url` names a Redis; nothing is connected.
+pub fn is_address(url: &str) -> bool {
+    redis::Client::open(url).is_ok()
+}
+
 impl Limiter {
     /// Does not connect yet: a server starts, and says what is missing, without Redis.
     pub fn new(options: &Options) -> std::result::Result<Self, RedisError> {
