@@ -1,6 +1,7 @@
 //! The organisation of the development set-up: `acme`, plan enterprise, a person of each role, two API keys.
 //!
-//! Invariant: it can be run again; what is there stays, what is missing is made.
+//! Invariant: it can be run again; what is there stays, what is missing is made. API keys are the exception: nobody can read
+//! one back, so a pair that is no longer known is revoked when the next is made.
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use evidence::risk::CustomLevel;
 use url::Url;
 
 use crate::commands::admin::{Office, org, setting};
+use crate::compose;
 use crate::issuer::Embedded;
 use crate::story::{self, Story};
 use crate::up::{ApiKeys, Tokens, Up};
@@ -19,7 +21,17 @@ pub(crate) const SLUG: &str = "acme";
 /// Development tokens outlive a working year.
 const LIFETIME_DAYS: i64 = 365;
 
-/// Makes the organisation and everything a person needs to work with it.
+/// The names of the two keys. Keys with other names are a person's own and stay.
+const KEYS: [(&str, Scope); 2] = [("up-read", Scope::Read), ("up-write", Scope::Write)];
+
+/// What was made or found, before there are API keys for it.
+pub(crate) struct Made {
+    base_url: Url,
+    pub(crate) org_id: OrgId,
+    tokens: Tokens,
+}
+
+/// Makes the organisation and everything a person needs to work with it, API keys excepted.
 ///
 /// State sources and the rule are dated to the story's beginning, as if the company had set them up then.
 pub(crate) async fn run(
@@ -27,7 +39,7 @@ pub(crate) async fn run(
     base_url: Url,
     now: DateTime<Utc>,
     story: &Story,
-) -> Result<Up> {
+) -> Result<Made> {
     let org_id = find_or_create(office, story.start).await?;
     let mut tx = office.begin(SLUG).await?;
     for role in [Role::Owner, Role::Admin, Role::Member, Role::Viewer] {
@@ -39,16 +51,55 @@ pub(crate) async fn run(
     if db::rules::list(&mut tx, org_id).await?.is_empty() {
         setting::add_rule(&mut tx, scaling_rule(), story.start).await?;
     }
-    let (_, read) = setting::create_api_key(office, &mut tx, "read", &[Scope::Read], now).await?;
-    let (_, write) = setting::create_api_key(office, &mut tx, "ci", &[Scope::Write], now).await?;
     tx.commit().await?;
     org::platform_admin(office, &who("platform-admin")).await?;
-    Ok(Up {
-        base_url,
-        org_id: org_id.0,
-        tokens: tokens(office, now)?,
-        api_keys: ApiKeys { read, write },
-    })
+    Ok(Made { base_url, org_id, tokens: tokens(office, now)? })
+}
+
+impl Made {
+    /// Completed with the `known` keys while both are in force, else with new ones.
+    pub(crate) async fn with_keys(
+        self,
+        office: &Office,
+        known: Option<ApiKeys>,
+        now: DateTime<Utc>,
+    ) -> Result<Up> {
+        let api_keys = match known {
+            Some(known) if are_in_force(office, self.org_id, &known).await? => known,
+            _ => new_keys(office, now).await?,
+        };
+        let Self { base_url, org_id, tokens } = self;
+        Ok(Up { base_url, org_id: org_id.0, tokens, api_keys })
+    }
+}
+
+async fn are_in_force(office: &Office, org: OrgId, keys: &ApiKeys) -> Result<bool> {
+    let pepper = compose::pepper(&office.config)?;
+    let mut tx = office.pool.begin().await?;
+    for key in [&keys.read, &keys.write] {
+        let found = db::api_keys::find_by_hmac(&mut tx, &pepper.hmac(key)).await?;
+        if found.is_none_or(|found| found.org_id != org) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn new_keys(office: &Office, now: DateTime<Utc>) -> Result<ApiKeys> {
+    let mut tx = office.begin(SLUG).await?;
+    let org = tx.org();
+    for old in db::api_keys::list(&mut tx, org).await? {
+        if old.revoked_at.is_none() && KEYS.iter().any(|(name, _)| *name == old.name) {
+            db::api_keys::revoke(&mut tx, org, old.id, &Office::cause(now)).await?;
+        }
+    }
+    let mut made = Vec::new();
+    for (name, scope) in KEYS {
+        made.push(setting::create_api_key(office, &mut tx, name, &[scope], now).await?.1);
+    }
+    tx.commit().await?;
+    let [read, write] = <[String; 2]>::try_from(made).expect("one key for each name");
+    Ok(ApiKeys { read, write })
 }
 
 async fn find_or_create(office: &Office, since: DateTime<Utc>) -> Result<OrgId> {

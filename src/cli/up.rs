@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 use uuid::Uuid;
 
 /// The whole file.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Up {
+    /// Written without a slash at its end, so that a path can be put behind it.
+    #[serde(serialize_with = "without_slash")]
     pub(crate) base_url: Url,
     pub(crate) org_id: Uuid,
     pub(crate) tokens: Tokens,
@@ -32,6 +34,10 @@ pub(crate) struct Tokens {
 pub(crate) struct ApiKeys {
     pub(crate) read: String,
     pub(crate) write: String,
+}
+
+fn without_slash<S: Serializer>(url: &Url, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(url.as_str().trim_end_matches('/'))
 }
 
 impl Up {
@@ -60,5 +66,29 @@ impl Up {
             file,
             serde_json::to_string_pretty(self).context("plain strings")?.as_bytes(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_file_has_the_documented_shape_and_an_address_that_a_path_can_be_put_behind() {
+        let documented = json!({
+            "base_url": "http://127.0.0.1:8420",
+            "org_id": "019ab000-0000-7000-8000-000000000001",
+            "tokens": {"owner": "o", "admin": "a", "member": "m", "viewer": "v", "platform_admin": "p"},
+            "api_keys": {"read": "r", "write": "w"},
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("up.json");
+        let up: Up = serde_json::from_value(documented.clone()).unwrap();
+        up.write(&file).unwrap();
+        let written: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(written, documented);
+        assert_eq!(Up::read(&file).unwrap().base_url, up.base_url);
     }
 }

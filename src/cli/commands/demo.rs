@@ -42,7 +42,9 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let story = Story::until(Clock::System.now());
     let office = Office::open(config)?;
-    let up = bootstrap::run(&office, args.server, Clock::System.now(), &story).await?;
+    let now = Clock::System.now();
+    let made = bootstrap::run(&office, args.server, now, &story).await?;
+    let up = made.with_keys(&office, None, now).await?;
     say::note(format!(
         "organisation acme (enterprise), {} state sources, a person of each role",
         crate::story::SOURCES.len()

@@ -22,7 +22,7 @@ use crate::{bootstrap, say, shutdown};
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "Examples:
   driftpack dev token --email owner@acme.example
-  driftpack dev generate --org acme --findings 100000 --seed 7
+  driftpack dev generate --findings 100000 --seed 7
   driftpack dev story --out plans/")]
 pub(crate) enum Command {
     /// Run the embedded identity provider alone
@@ -65,7 +65,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Generate {
-    #[arg(long)]
+    /// The organisation, by slug
+    #[arg(long, default_value = bootstrap::SLUG)]
     org: String,
     #[arg(long)]
     findings: u64,
@@ -153,15 +154,19 @@ fn story(out: &Path, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// A set-up that is there keeps its keys; the story is told once.
+/// A set-up that is there keeps its keys and its story. The file comes last: while it is missing the story may be half told,
+/// and is told again, which adds what is not there yet.
 async fn boot(config: Config, server: Url, file: &Path) -> Result<()> {
-    let story = Story::until(Clock::System.now());
+    let now = Clock::System.now();
+    let story = Story::until(now);
+    let known = Up::read(file).ok();
     let office = Office::open(config)?;
-    let up = bootstrap::run(&office, server, Clock::System.now(), &story).await?;
-    let machine = Client::new(up.base_url.clone(), Secret::new(up.api_keys.write.clone()))?;
-    let owner = Client::new(up.base_url.clone(), Secret::new(up.tokens.owner.clone()))?;
-    let scans = owner.get(&format!("orgs/{}/scans?limit=1", up.org_id)).await?;
-    if scans["scans"].as_array().is_some_and(Vec::is_empty) {
+    let made = bootstrap::run(&office, server, now, &story).await?;
+    let is_told = known.as_ref().is_some_and(|known| known.org_id == made.org_id.0);
+    let up = made.with_keys(&office, known.map(|known| known.api_keys), now).await?;
+    if !is_told {
+        let machine = Client::new(up.base_url.clone(), Secret::new(up.api_keys.write.clone()))?;
+        let owner = Client::new(up.base_url.clone(), Secret::new(up.tokens.owner.clone()))?;
         demo::feed(&machine, up.org_id, &story).await?;
         demo::decide(&owner, up.org_id, story.decisions).await?;
     }
