@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use futures_util::StreamExt as _;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
@@ -15,12 +15,19 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Secret;
+use crate::up::Up;
 
-/// How long a connection may take to open; the answer itself may take as long as an upload takes.
+/// How long a connection may take to open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long nothing may come from the service before it counts as gone.
 const SILENCE_LIMIT: Duration = Duration::from_mins(1);
+
+/// The slowest line that an upload is waited for: half a megabit per second.
+const UPLOAD_BYTES_PER_SECOND: u64 = 64 * 1024;
+
+/// How long the service may think about what was uploaded.
+const UPLOAD_ANSWER_LIMIT: Duration = Duration::from_mins(5);
 
 /// A refusal by the service: its status, its code, its words.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +44,7 @@ pub(crate) struct Target {
     /// Address of the service [default: the one that `./dev up` runs]
     #[arg(long, env = "DRIFTPACK_SERVER", value_name = "URL")]
     server: Option<Url>,
-    /// A person's token or an API key [default: the owner of `./dev up`]
+    /// A person's token or an API key [default: the owner of `./dev up`, for that service alone]
     #[arg(long, env = "DRIFTPACK_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text)))]
     token: Option<Secret>,
 }
@@ -48,10 +55,23 @@ impl Target {
         if let (Some(server), Some(token)) = (&self.server, &self.token) {
             return Client::new(server.clone(), token.clone());
         }
-        let up = crate::up::Up::find().context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
-        let server = self.server.clone().unwrap_or(up.base_url);
-        let token = self.token.clone().unwrap_or_else(|| Secret::new(up.tokens.owner));
+        let up = Up::find().context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
+        let (server, token) = self.completed(up)?;
         Client::new(server, token)
+    }
+
+    /// The file's token is for the file's service: any other gets a token that was given for it, or none.
+    fn completed(&self, up: Up) -> Result<(Url, Secret)> {
+        let server = self.server.clone().unwrap_or_else(|| up.base_url.clone());
+        if let Some(token) = &self.token {
+            return Ok((server, token.clone()));
+        }
+        ensure!(
+            server.origin() == up.base_url.origin(),
+            "give --token (or DRIFTPACK_TOKEN) for {server}: the token of ./dev up is for {} alone",
+            up.base_url
+        );
+        Ok((server, Secret::new(up.tokens.owner)))
     }
 }
 
@@ -59,20 +79,19 @@ impl Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// Without the limit on silence, which would run while a long body is still being sent.
+    uploads: reqwest::Client,
     base: Url,
     token: Secret,
 }
 
 impl Client {
     pub(crate) fn new(base: Url, token: Secret) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .read_timeout(SILENCE_LIMIT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("driftpack/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("the HTTP client cannot be set up")?;
-        Ok(Self { http, base, token })
+        let built = |builder: reqwest::ClientBuilder| {
+            builder.build().context("the HTTP client cannot be set up")
+        };
+        let http = built(builder().read_timeout(SILENCE_LIMIT))?;
+        Ok(Self { http, uploads: built(builder())?, base, token })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
@@ -98,7 +117,8 @@ impl Client {
     ) -> Result<(StatusCode, Value)> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
-        let request = self.http.post(url).bearer_auth(self.token.reveal());
+        let limit = upload_limit(bytes.len());
+        let request = self.uploads.post(url).timeout(limit).bearer_auth(self.token.reveal());
         let response = self
             .send(request.header(header::CONTENT_TYPE, "application/octet-stream").body(bytes))
             .await?;
@@ -171,9 +191,63 @@ impl Client {
     }
 }
 
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("driftpack/", env!("CARGO_PKG_VERSION")))
+}
+
+/// How long an upload of so many bytes may take, the answer included.
+fn upload_limit(size_bytes: usize) -> Duration {
+    UPLOAD_ANSWER_LIMIT + Duration::from_secs(size_bytes as u64 / UPLOAD_BYTES_PER_SECOND)
+}
+
 async fn json(response: Response) -> Result<Value> {
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
     response.json().await.context("the service's answer is no JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn up() -> Up {
+        serde_json::from_value(json!({
+            "base_url": "http://127.0.0.1:8420",
+            "org_id": "019ab000-0000-7000-8000-000000000001",
+            "tokens": {"owner": "dev-owner", "admin": "", "member": "", "viewer": "", "platform_admin": ""},
+            "api_keys": {"read": "", "write": ""},
+        }))
+        .unwrap()
+    }
+
+    fn completed(server: Option<&str>, token: Option<&str>) -> Result<(Url, Secret)> {
+        let server = server.map(|url| url.parse().unwrap());
+        Target { server, token: token.map(Secret::new) }.completed(up())
+    }
+
+    #[test]
+    fn the_token_of_dev_up_goes_to_the_service_of_dev_up_alone() {
+        for server in [None, Some("http://127.0.0.1:8420/")] {
+            assert_eq!(completed(server, None).unwrap().1.reveal(), "dev-owner");
+        }
+        for foreign in
+            ["http://127.0.0.1:8421", "https://127.0.0.1:8420", "http://example.com:8420"]
+        {
+            let refused = completed(Some(foreign), None).unwrap_err().to_string();
+            assert!(refused.contains("--token") && !refused.contains("dev-owner"), "{refused}");
+        }
+        let (server, token) = completed(Some("http://example.com"), Some("theirs")).unwrap();
+        assert_eq!((server.as_str(), token.reveal()), ("http://example.com/", "theirs"));
+    }
+
+    #[test]
+    fn a_large_file_on_a_slow_line_has_the_time_it_needs() {
+        assert!(upload_limit(64 << 20) >= Duration::from_mins(20));
+        assert!(upload_limit(0) >= Duration::from_mins(5));
+    }
 }

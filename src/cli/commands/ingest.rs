@@ -33,7 +33,7 @@ const BAR_FROM: usize = 3;
   driftpack ingest --dry-run scan.json              what does this file read as?
 
 Recognised: `terraform show -json`, `terraform plan -json` (a stream), `driftctl scan -o json://`.
-Exit code: 0 all taken, 1 at least one refused.")]
+Exit code: 0 all taken, 1 at least one refused, 4 the command itself failed, 64 wrong arguments.")]
 pub(crate) struct Args {
     #[command(flatten)]
     target: Target,
@@ -86,16 +86,21 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 struct Door {
     client: Client,
     org: Uuid,
-    query: Vec<(&'static str, String)>,
+    state_source: String,
+    /// For files that carry no time.
+    observed_at: Option<String>,
 }
 
 impl Door {
     async fn open(args: &Args) -> Result<Self> {
         let client = args.target.client()?;
         let org = client.org(args.org.as_deref().unwrap_or_default()).await?;
-        let mut query = vec![("state_source", args.state_source.clone().unwrap_or_default())];
-        query.extend(args.observed_at.map(|time| ("observed_at", stamp(time))));
-        Ok(Self { client, org, query })
+        Ok(Self {
+            client,
+            org,
+            state_source: args.state_source.clone().unwrap_or_default(),
+            observed_at: args.observed_at.map(stamp),
+        })
     }
 }
 
@@ -138,7 +143,7 @@ async fn one(file: &Path, door: Option<&Door>) -> Result<Vec<String>> {
     ];
     cells.extend(counts.map(|count| count.to_string()));
     if let Some(door) = door {
-        cells.extend(hand_in(door, bytes).await?);
+        cells.extend(hand_in(door, bytes, seen.observed_at.is_some()).await?);
     }
     Ok(cells)
 }
@@ -161,8 +166,12 @@ fn contents(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn hand_in(door: &Door, bytes: Vec<u8>) -> Result<[String; 2]> {
-    let query: Vec<_> = door.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+/// Sends the file. A time on the command line is for files without one; it never overrules what a file says of itself.
+async fn hand_in(door: &Door, bytes: Vec<u8>, has_time: bool) -> Result<[String; 2]> {
+    let mut query = vec![("state_source", door.state_source.as_str())];
+    if !has_time {
+        query.extend(door.observed_at.as_deref().map(|time| ("observed_at", time)));
+    }
     let (status, scan) =
         door.client.upload(&format!("orgs/{}/scans", door.org), &query, bytes).await?;
     let result =
