@@ -26,12 +26,17 @@ use commands::{admin, dev, export, ingest, migrate, service, verify};
 /// Not 1: for `verify` that means a broken pack.
 const FAILED: u8 = 4;
 
+/// Not clap's own 2, which for `verify` means a truncated log: `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;
+
 /// Compliance Packs from Terraform drift: service, worker, verifier
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 110)]
+#[command(version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DRIFTPACK_BUILD"), ")"))]
+#[command(propagate_version = true, max_term_width = 110)]
 #[command(
     after_help = "Settings of the service are DRIFTWISE_* variables; `driftpack config show` checks them.
-In a checkout, ./dev demo shows everything and ./dev up keeps it running."
+In a checkout, ./dev demo shows everything and ./dev up keeps it running.
+Exit code: 0 done, 4 failed, 64 wrong arguments; `ingest` and `verify` have more, see there."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -65,7 +70,10 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return tell(&told),
+    };
     // One provider for every TLS connection; installed before the first can be opened.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -77,6 +85,13 @@ async fn main() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Prints help or the version, which is what was asked for; or what is wrong with the arguments.
+fn tell(told: &clap::Error) -> ExitCode {
+    // A closed pipe ends the words, not the program.
+    let _ = told.print();
+    if told.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
 async fn run(command: Command) -> Result<ExitCode> {

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bundle::keys::{PublicKey, PublicKeys};
 use bundle::verify::{Older, Options, Report, Status, verify};
 use serde_json::Value;
@@ -15,7 +16,10 @@ use crate::config::Secret;
 use crate::say;
 
 /// The published keys are a handful; more than this is something else.
-const KEYS_BYTES_MAX: u64 = 1 << 20;
+const KEYS_BYTES_MAX: usize = 1 << 20;
+
+/// For the whole answer: the list is small.
+const KEYS_LIMIT: Duration = Duration::from_secs(30);
 
 /// Check a Compliance Pack with nothing but the file
 #[derive(Debug, clap::Args)]
@@ -24,7 +28,7 @@ const KEYS_BYTES_MAX: u64 = 1 << 20;
   driftpack verify q2.zip --against q1.zip          is q2 the continuation of q1?
   driftpack verify q2.zip --json | jq .result
 
-Exit code: 0 ok, 1 broken, 2 truncated, 3 incomplete, 4 the command itself failed.
+Exit code: 0 ok, 1 broken, 2 truncated, 3 incomplete, 4 the command itself failed, 64 wrong arguments.
 Without --key or --keys-url the key inside the pack is believed: trust on first use.")]
 pub(crate) struct Args {
     /// The ZIP
@@ -90,15 +94,18 @@ async fn keys(args: &Args) -> Result<Vec<PublicKey>> {
 
 async fn published(url: &Url) -> Result<PublicKeys> {
     let told = || format!("{url} gives no keys");
-    let response = reqwest::get(url.clone())
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .with_context(told)?;
-    anyhow::ensure!(
-        response.content_length().is_none_or(|size| size <= KEYS_BYTES_MAX),
-        "{url} is too large to be a list of keys"
-    );
-    PublicKeys::parse(&response.bytes().await.with_context(told)?).with_context(told)
+    let client = reqwest::Client::builder().timeout(KEYS_LIMIT).build().with_context(told)?;
+    let answer = client.get(url.clone()).send().await;
+    let mut answer = answer.and_then(reqwest::Response::error_for_status).with_context(told)?;
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await.with_context(told)? {
+        text.extend_from_slice(&chunk);
+        ensure!(text.len() <= KEYS_BYTES_MAX, "{url} is too large to be a list of keys");
+    }
+    let keys = PublicKeys::parse(&text).with_context(told)?;
+    // Without a key to compare with, the one inside the pack would be believed: the opposite of what was asked for.
+    ensure!(!keys.keys.is_empty(), "{url} lists no keys, so there is none to trust");
+    Ok(keys)
 }
 
 /// Adds what the running service says about the attested entry. A service that cannot be asked is `incomplete`, not an error:
