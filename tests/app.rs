@@ -174,6 +174,22 @@ impl App {
         row["id"].as_str().expect("a row has an id").to_owned()
     }
 
+    /// Fills `acme` with generated findings of a time, always the same ones.
+    pub fn generate(&self, findings: &str, (from, to): (&str, &str)) {
+        self.run(&[
+            "dev",
+            "generate",
+            "--findings",
+            findings,
+            "--seed",
+            "7",
+            "--from",
+            from,
+            "--to",
+            to,
+        ]);
+    }
+
     /// Waits until a pack is done; gives its row.
     pub async fn finished_pack(&self, id: &str) -> Value {
         let (path, token) = (self.path(&format!("audit-exports/{id}")), self.token(Person::Owner));
@@ -243,6 +259,11 @@ impl App {
         )
         .await;
         self.http = client;
+        let log = self.log();
+        assert!(
+            !log.contains("is no setting"),
+            "a test sets what the program does not know: {log}"
+        );
     }
 
     /// What the program has said.
@@ -304,16 +325,17 @@ impl Drop for App {
             let log = self.log();
             let tail = log.lines().rev().take(40).collect::<Vec<_>>();
             let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-            panic_note(&tail);
+            note(&format!("the program's last words:\n{tail}"));
         }
         let (_, name) = self.database.rsplit_once('/').expect("the URL names a database");
         sql::query(&self.maintenance, &format!("drop database if exists {name} with (force)"));
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a failed test shows what the program said last")]
-fn panic_note(tail: &str) {
-    eprintln!("the program's last words:\n{tail}");
+/// Says something that is shown when the test fails.
+#[expect(clippy::print_stderr, reason = "the runner keeps it for failed tests")]
+pub fn note(text: &str) {
+    eprintln!("{text}");
 }
 
 /// The two roles of an installation: one owns the tables, one serves. Safe when several tests start at once.

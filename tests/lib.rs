@@ -9,7 +9,9 @@
 //! Not here: any knowledge of how the program works inside. Tests see HTTP, files, exit codes and SQL.
 
 pub mod app;
+pub mod browser;
 pub mod cluster;
+pub mod hold;
 pub mod http;
 pub mod plan;
 pub mod setting;

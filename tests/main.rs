@@ -5,6 +5,7 @@
 mod bad_input;
 mod chain;
 mod crash;
+mod log;
 mod main_job;
 mod outage;
 mod pack;

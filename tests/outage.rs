@@ -1,16 +1,25 @@
 //! What the program stands on goes away and comes back.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 use tests::app::{App, Options, Person};
-use tests::cluster::Postgres;
-use tests::wait;
+use tests::browser::Browser;
+use tests::cluster::{Postgres, Redis};
+use tests::{sql, wait};
 
-use crate::crash::assert_built_once;
+use crate::crash::{PERIOD, assert_built_once, of_run, short_lease, until_run};
 
-fn short_lease() -> Vec<(&'static str, String)> {
-    vec![("DRIFTWISE_WORKER_LEASE_MS", "1000".to_owned())]
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Waits until the readiness is 200 or 503; its answer is kept for a moment and may be one of before.
+async fn until_status(app: &App, status: u16) {
+    wait::until(&format!("readiness {status}"), LIMIT, async || {
+        (app.http.get_root(&app.base, "/readyz").await == status).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -22,64 +31,100 @@ async fn packs_are_finished_after_postgres_crashed_under_load() {
         ..Options::default()
     })
     .await;
-    app.run(&["dev", "generate", "--org", "acme", "--findings", "20000", "--seed", "3"]);
-    let id = app.request_pack("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z").await;
-    for _ in 0..3 {
+    app.generate("6000", PERIOD);
+    let id = app.request_pack(PERIOD.0, PERIOD.1).await;
+    for round in 0..3 {
+        // The row counter moves: the next crash meets a section that is being read.
+        until_run(&app, &id, "progress_total > 1000 or state = 'succeeded'").await;
+        let state = of_run(&app, &id, "state");
+        assert!(round > 0 || state == "running", "the first crash must meet the run at work");
         cluster.crash_and_recover();
-        wait::until("readiness", Duration::from_mins(1), async || {
-            (app.http.get_root(&app.base, "/readyz").await == 200).then_some(())
-        })
-        .await;
+        until_status(&app, 200).await;
     }
-    assert_built_once(&app, &id).await;
+    assert_built_once(&app, &[id]).await;
 }
 
 #[tokio::test]
-async fn a_pack_is_finished_after_its_browser_was_killed() {
+async fn a_pack_is_finished_after_its_browser_was_killed_in_the_middle_of_a_print() {
     let app = App::start_with(Options { pdf: true, ..Options::default() }).await;
+    let browser = Browser::of(app.pid());
+    browser.freeze();
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
-    let path = app.path(&format!("audit-exports/{id}"));
-    let token = app.token(Person::Owner);
-    wait::until("a browser", Duration::from_mins(1), async || {
-        let row = app.http.get(&path, &token).await.expect(200);
-        let hit = kill_browsers_of(app.pid());
-        (hit > 0 || row["status"] == "done").then_some(())
-    })
-    .await;
+    wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
+    assert_eq!(of_run(&app, &id, "progress_step"), "render");
+    browser.kill();
     let row = app.finished_pack(&id).await;
     assert_eq!(row["pdf_included"], true);
-    assert_built_once(&app, &id).await;
-}
-
-/// Ends every Chromium below the program; says how many there were.
-fn kill_browsers_of(program: u32) -> usize {
-    let out = std::process::Command::new("pgrep")
-        .args(["-P", &program.to_string()])
-        .output()
-        .expect("procps is installed");
-    let children = String::from_utf8_lossy(&out.stdout).into_owned();
-    let ended = |pid: &&str| {
-        std::process::Command::new("kill").args(["-9", pid]).status().is_ok_and(|s| s.success())
-    };
-    children.lines().filter(ended).count()
+    let failed = "select count(*) from engine.attempts where name = 'render'";
+    assert_eq!(sql::number(&app.database, failed), 1, "the print that was cut off is on record");
+    assert_built_once(&app, &[id]).await;
 }
 
 #[tokio::test]
-async fn a_pack_waits_for_its_storage_to_heal() {
+async fn a_pack_under_way_is_finished_while_redis_is_away() {
+    let mut redis = Redis::start();
+    let app = App::start_with(Options { redis: redis.url(), ..Options::default() }).await;
+    app.generate("1000", PERIOD);
+    let id = app.request_pack(PERIOD.0, PERIOD.1).await;
+    redis.stop();
+    app.finished_pack(&id).await;
+    until_status(&app, 503).await;
+    redis.resume();
+    until_status(&app, 200).await;
+    assert_built_once(&app, &[id]).await;
+}
+
+/// A folder into which nobody can write, root included, until it is healed.
+enum Unwritable {
+    /// By the immutable flag of the file system.
+    Frozen(PathBuf),
+    /// Where there is no such flag: a file in the folder's place.
+    Replaced { folder: PathBuf, aside: PathBuf },
+}
+
+impl Unwritable {
+    fn make(folder: &Path) -> Self {
+        if chattr("+i", folder) && std::fs::write(folder.join("probe"), b"").is_err() {
+            return Self::Frozen(folder.to_owned());
+        }
+        let (folder, aside) = (folder.to_owned(), folder.with_extension("aside"));
+        std::fs::rename(&folder, &aside).unwrap();
+        std::fs::write(&folder, b"not a folder").unwrap();
+        Self::Replaced { folder, aside }
+    }
+}
+
+impl Drop for Unwritable {
+    fn drop(&mut self) {
+        match self {
+            Self::Frozen(folder) => drop(chattr("-i", folder)),
+            Self::Replaced { folder, aside } => {
+                std::fs::remove_file(&*folder).unwrap();
+                std::fs::rename(aside, folder).unwrap();
+            }
+        }
+    }
+}
+
+fn chattr(flag: &str, folder: &Path) -> bool {
+    let done = Command::new("chattr").args(["-R", "-f", flag]).arg(folder).output();
+    done.is_ok_and(|out| out.status.success())
+}
+
+#[tokio::test]
+async fn a_pack_waits_for_its_storage_to_become_writable_again() {
     let app = App::start_with(Options { settings: short_lease(), ..Options::default() }).await;
-    let (storage, aside) = (app.storage(), app.dir.path().join("aside"));
-    std::fs::rename(&storage, &aside).unwrap();
-    std::fs::write(&storage, b"not a folder").unwrap();
+    until_status(&app, 200).await;
+    let unwritable = Unwritable::make(&app.storage());
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
-    let ready = app.http.get_root(&app.base, "/readyz").await;
-    assert_eq!(ready, 503, "a store that cannot be written to is not ready");
-    wait::until("an attempt that failed", Duration::from_mins(1), async || {
-        app.log().contains("collect").then_some(())
+    until_status(&app, 503).await;
+    wait::until("an attempt that failed", LIMIT, async || {
+        let failed = "select count(*) from engine.attempts where name = 'collect'";
+        (sql::number(&app.database, failed) > 0).then_some(())
     })
     .await;
-    std::fs::remove_file(&storage).unwrap();
-    std::fs::rename(&aside, &storage).unwrap();
-    assert_built_once(&app, &id).await;
+    drop(unwritable);
+    assert_built_once(&app, &[id]).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,61 @@
+//! The Chromium below a running driftpack.
+
+use std::path::Path;
+use std::process::Command;
+
+/// One browser process.
+pub struct Browser {
+    pid: String,
+    port: u16,
+}
+
+impl Browser {
+    /// The browser of the program with this process id.
+    ///
+    /// # Panics
+    /// When there is none, or more than one.
+    pub fn of(program: u32) -> Self {
+        let out = Command::new("pgrep").args(["-P", &program.to_string()]).output();
+        let children = String::from_utf8(out.expect("procps is installed").stdout).expect("digits");
+        let [pid] = children.lines().collect::<Vec<_>>()[..] else {
+            panic!("one browser, not {children:?}");
+        };
+        Self { pid: pid.to_owned(), port: debugging_port(pid) }
+    }
+
+    /// Stops it without ending it: what it is asked for from now on stays unanswered.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    /// Whether a frozen browser was asked for something: bytes wait on its side of the connection.
+    pub fn is_asked(&self) -> bool {
+        let local = format!(":{:04X}", self.port);
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
+        sockets.lines().any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let waiting = fields.get(4).and_then(|queues| queues.split_once(':'));
+            fields.get(1).is_some_and(|address| address.ends_with(&local))
+                && waiting.is_some_and(|(_, received)| received != "00000000")
+        })
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the browser runs");
+    }
+}
+
+/// Where the browser listens: it writes the port into its profile.
+fn debugging_port(pid: &str) -> u16 {
+    let words = std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline"));
+    let words = words.expect("the browser runs");
+    let profile = words.split('\0').find_map(|word| word.strip_prefix("--user-data-dir="));
+    let file = Path::new(profile.expect("its profile is an argument")).join("DevToolsActivePort");
+    let text = std::fs::read_to_string(file).expect("it has answered before");
+    text.lines().next().and_then(|line| line.parse().ok()).expect("the first line is the port")
+}
