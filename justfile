@@ -16,6 +16,14 @@ demo:
 up:
     ./dev up
 
+# driftpack with the configuration of what runs: `just run dev token --email owner@acme.example`.
+run *ARGS:
+    ./dev run {{ARGS}}
+
+# Time and memory of a pack of so many generated findings.
+measure FINDINGS:
+    ./dev measure {{FINDINGS}}
+
 # Stop what was started.
 down:
     ./dev down

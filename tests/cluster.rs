@@ -1,6 +1,7 @@
 //! Servers of a test's own, for tests that stop and start them: a Postgres cluster and a Redis.
 //!
-//! Both live in a temporary folder, listen on loopback only, and end with the value that stands for them.
+//! Both live in a temporary folder and end with the value that stands for them. Postgres is reached through a socket that is
+//! closed to other users, Redis on loopback.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +21,6 @@ pub fn free_port() -> u16 {
 pub struct Postgres {
     dir: TempDir,
     bin: PathBuf,
-    port: u16,
 }
 
 impl Postgres {
@@ -33,7 +33,7 @@ impl Postgres {
             .prefix("driftpack-pg-")
             .tempdir_in("/tmp")
             .expect("/tmp is writable");
-        let cluster = Self { dir, bin: postgres_binaries(), port: free_port() };
+        let cluster = Self { dir, bin: postgres_binaries() };
         run(Command::new("chmod").arg("755").arg(cluster.dir.path()));
         cluster.make_data_folder();
         run(as_owner(&cluster.bin.join("initdb"))
@@ -45,7 +45,8 @@ impl Postgres {
 
     /// The superuser's URL of the maintenance database.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        let folder = self.data().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@localhost/postgres?host={folder}")
     }
 
     /// Stops the cluster at once, as a power cut would, and starts it again with crash recovery.
@@ -72,8 +73,7 @@ impl Postgres {
 
     fn control(&self, action: &str) {
         let options = format!(
-            "-p {} -h 127.0.0.1 -k {} -c max_connections=100",
-            self.port,
+            "-c listen_addresses= -k {} -c unix_socket_permissions=0700 -c max_connections=100",
             self.data().display()
         );
         let mut command = as_owner(&self.bin.join("pg_ctl"));

@@ -3,7 +3,7 @@
 //! Invariants: a refusal keeps the service's own words and code; the token is never printed; nothing is sent anywhere but
 //! to the one base address (redirects are not followed).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -47,6 +47,9 @@ pub(crate) struct Target {
     /// A person's token or an API key [default: the owner of `./dev up`, for that service alone]
     #[arg(long, env = "DRIFTPACK_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text)))]
     token: Option<Secret>,
+    /// The file that `./dev up` writes [default: .dev/up.json here or above]
+    #[arg(long, env = "DRIFTPACK_UP", value_name = "FILE", hide = true)]
+    up: Option<PathBuf>,
 }
 
 impl Target {
@@ -55,7 +58,7 @@ impl Target {
         if let (Some(server), Some(token)) = (&self.server, &self.token) {
             return Client::new(server.clone(), token.clone());
         }
-        let up = Up::find().context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
+        let up = self.up.as_deref().map_or_else(Up::find, Up::read).context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
         let (server, token) = self.completed(up)?;
         Client::new(server, token)
     }
@@ -227,7 +230,7 @@ mod tests {
 
     fn completed(server: Option<&str>, token: Option<&str>) -> Result<(Url, Secret)> {
         let server = server.map(|url| url.parse().unwrap());
-        Target { server, token: token.map(Secret::new) }.completed(up())
+        Target { server, token: token.map(Secret::new), up: None }.completed(up())
     }
 
     #[test]
