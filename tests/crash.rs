@@ -106,11 +106,20 @@ async fn kill_in(app: &mut App, id: &str, step: &str) {
 }
 
 #[tokio::test]
-async fn a_kill_between_each_steps_work_and_its_checkpoint_still_gives_one_pack() {
-    let mut app = app_with_findings(FEW, true).await;
-    let mut hold = Hold::on(&app.database, &STEPS).await;
+async fn a_kill_between_the_work_and_the_checkpoint_of_a_step_up_to_render_still_gives_one_pack() {
+    kill_at_checkpoints(true, &STEPS[..4]).await;
+}
+
+#[tokio::test]
+async fn a_kill_between_the_work_and_the_checkpoint_of_a_step_from_seal_on_still_gives_one_pack() {
+    kill_at_checkpoints(false, &STEPS[4..]).await;
+}
+
+async fn kill_at_checkpoints(pdf: bool, steps: &[&'static str]) {
+    let mut app = app_with_findings(FEW, pdf).await;
+    let mut hold = Hold::on(&app.database, steps).await;
     let id = request(&app).await;
-    for step in STEPS {
+    for step in steps {
         hold.reached(step).await;
         app.kill();
         hold.let_go(step).await;

@@ -121,8 +121,10 @@ impl Shown {
         }
     }
 
+    /// The last steps of a small pack are over before they are seen; that they are over is said all the same.
     fn end(&mut self) {
         self.finish_line();
+        self.bar.suspend(|| say::note("  ✓ published"));
         self.bar.finish_and_clear();
     }
 }

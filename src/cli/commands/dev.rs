@@ -197,8 +197,8 @@ fn show(up: &Up, file: &Path) {
     let file = file.display();
     say::out(format!(
         "\nThe same as JSON in {file}. Try:\n\
-         \x20 export TOKEN=$(jq -r .tokens.owner {file})\n\
-         \x20 curl -s -H \"authorization: Bearer $TOKEN\" {base}/api/v2/orgs/{org_id}/findings?status=open | jq '.findings[].address'\n\
+         \x20 export TOKEN=$(jq -r .tokens.owner '{file}')\n\
+         \x20 curl -s -H \"authorization: Bearer $TOKEN\" '{base}/api/v2/orgs/{org_id}/findings?status=open' | jq '.findings[].address'\n\
          \x20 curl -s -H \"authorization: Bearer $TOKEN\" {base}/api/v2/orgs/{org_id}/audit-log/verify | jq\n\
          \x20 ./dev ingest --org acme --state-source prod plan.json\n\
          \x20 ./dev export --org acme --from {start} --to {end} --out .dev",
