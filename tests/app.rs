@@ -327,7 +327,7 @@ impl Drop for App {
             let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
             note(&format!("the program's last words:\n{tail}"));
         }
-        let (_, name) = self.database.rsplit_once('/').expect("the URL names a database");
+        let name = sql::database(&self.database);
         sql::query(&self.maintenance, &format!("drop database if exists {name} with (force)"));
     }
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chain;
+mod command_line;
 mod crash;
 mod log;
 mod main_job;

@@ -22,11 +22,21 @@ pub fn number(url: &str, statement: &str) -> i64 {
 }
 
 /// The same server, another database.
-pub fn with_database(url: &str, database: &str) -> String {
-    let (path, parameters) =
-        url.split_once('?').map_or((url, String::new()), |(p, q)| (p, format!("?{q}")));
-    let (server, _) = path.rsplit_once('/').expect("a Postgres URL names a database");
-    format!("{server}/{database}{parameters}")
+pub fn with_database(url: &str, name: &str) -> String {
+    let (server, _, parameters) = parts(url);
+    format!("{server}/{name}{parameters}")
+}
+
+/// The database that a URL names.
+pub fn database(url: &str) -> &str {
+    parts(url).1
+}
+
+/// Server, database, parameters: a server that is reached through a socket stands in the parameters.
+fn parts(url: &str) -> (&str, &str, &str) {
+    let (path, parameters) = url.split_at(url.find('?').unwrap_or(url.len()));
+    let (server, name) = path.rsplit_once('/').expect("a Postgres URL names a database");
+    (server, name, parameters)
 }
 
 /// The same server and database, another role.

@@ -179,4 +179,38 @@ mod tests {
         assert_eq!(judged("broken", "aa"), Status::Broken);
         assert_eq!(judge(&json!({}), 7, "aa").0, Status::Incomplete);
     }
+
+    /// What `published` makes of an answer: a first part, and a part that is repeated until nobody listens.
+    async fn asked(first: &'static str, again: &'static str) -> Result<PublicKeys> {
+        use tokio::io::AsyncWriteExt as _;
+
+        // Several tests share the process; whoever comes second finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys.json", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut written = stream.write_all(first.as_bytes()).await;
+            while written.is_ok() && !again.is_empty() {
+                written = stream.write_all(again.as_bytes()).await;
+            }
+            let mut rest = Vec::new();
+            let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
+        });
+        published(&url.parse().unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_list_without_keys_is_refused() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}";
+        let refused = asked(answer, "").await.unwrap_err().to_string();
+        assert!(refused.contains("lists no keys"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_not_read_to_its_end() {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let refused = asked(head, "8\r\n        \r\n").await.unwrap_err().to_string();
+        assert!(refused.contains("too large"), "{refused}");
+    }
 }
