@@ -181,8 +181,8 @@ mod tests {
     }
 
     /// What `published` makes of an answer: a first part, and a part that is repeated until nobody listens.
-    async fn asked(first: &'static str, again: &'static str) -> Result<PublicKeys> {
-        use tokio::io::AsyncWriteExt as _;
+    async fn asked(first: &'static str, again: String) -> Result<PublicKeys> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
         // Several tests share the process; whoever comes second finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -190,12 +190,12 @@ mod tests {
         let url = format!("http://{}/keys.json", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
+            let asked = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(asked > 0, "the client asks first");
             let mut written = stream.write_all(first.as_bytes()).await;
             while written.is_ok() && !again.is_empty() {
                 written = stream.write_all(again.as_bytes()).await;
             }
-            let mut rest = Vec::new();
-            let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
         });
         published(&url.parse().unwrap()).await
     }
@@ -203,14 +203,15 @@ mod tests {
     #[tokio::test]
     async fn a_list_without_keys_is_refused() {
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}";
-        let refused = asked(answer, "").await.unwrap_err().to_string();
+        let refused = asked(answer, String::new()).await.unwrap_err().to_string();
         assert!(refused.contains("lists no keys"), "{refused}");
     }
 
     #[tokio::test]
     async fn an_answer_without_an_end_is_not_read_to_its_end() {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        let refused = asked(head, "8\r\n        \r\n").await.unwrap_err().to_string();
+        let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+        let refused = asked(head, chunk).await.unwrap_err().to_string();
         assert!(refused.contains("too large"), "{refused}");
     }
 }
