@@ -219,6 +219,27 @@ impl App {
         }
     }
 
+    /// Stops the program without ending it.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen program go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Asks the program to finish.
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the program runs");
+    }
+
     /// Waits until the program, asked to end, has ended; it must do so without an error.
     pub async fn ended(&mut self) {
         let mut process = self.process.take().expect("the program runs");

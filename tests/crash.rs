@@ -122,6 +122,7 @@ async fn kill_at_checkpoints(pdf: bool, steps: &[&'static str]) {
     for step in steps {
         hold.reached(step).await;
         app.kill();
+        hold.end_sessions().await;
         hold.let_go(step).await;
         kill_in(&mut app, &id, step).await;
     }
@@ -131,8 +132,7 @@ async fn kill_at_checkpoints(pdf: bool, steps: &[&'static str]) {
 #[tokio::test]
 async fn a_kill_in_the_middle_of_collect_of_render_and_of_seal_still_gives_one_pack() {
     let mut app = app_with_findings(MANY, true).await;
-    let browser = Browser::of(app.pid());
-    browser.freeze();
+    let mut hold = Hold::on(&app.database, &["render"]).await;
     let id = request(&app).await;
     until_run(&app, &id, "progress_step = 'collect' and progress_done between 500 and 5000").await;
     kill_in(&mut app, &id, "collect").await;
@@ -142,12 +142,22 @@ async fn a_kill_in_the_middle_of_collect_of_render_and_of_seal_still_gives_one_p
     wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
     kill_in(&mut app, &id, "render").await;
 
-    wait::until("a ZIP that is being written", LIMIT, async || {
-        app.stored_files().iter().any(|file| is_zip(file)).then_some(())
-    })
-    .await;
+    hold.reached("render").await;
+    app.freeze();
+    hold.let_go("render").await;
+    run_in_slices(&app, || app.stored_files().iter().any(|file| is_zip(file)));
     kill_in(&mut app, &id, "seal").await;
     assert_built_once(&app, &[id]).await;
+}
+
+/// Lets a frozen program run in slices too short for a step to begin and end in one, until `seen`. It is left frozen.
+fn run_in_slices(app: &App, seen: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + LIMIT;
+    while !seen() {
+        assert!(std::time::Instant::now() < end, "it is not seen within {LIMIT:?}");
+        app.thaw();
+        app.freeze();
+    }
 }
 
 #[tokio::test]
@@ -193,9 +203,7 @@ async fn an_end_on_request_lets_another_process_go_on_at_once() {
     let mut app = app_with_findings(MANY, false).await;
     let id = request(&app).await;
     until_run(&app, &id, "state = 'running'").await;
-    let pid = app.pid().to_string();
-    let asked = std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(asked.success());
+    app.terminate();
     app.ended().await;
     app.spawn().await;
     assert_built_once(&app, &[id]).await;

@@ -69,8 +69,8 @@ impl Hold {
         .await;
     }
 
-    /// Ends the sessions that wait (their program is dead, Postgres has not noticed) and holds `step` no longer.
-    pub async fn let_go(&mut self, step: &str) {
+    /// Ends the sessions that wait: their program is dead, Postgres has not noticed.
+    pub async fn end_sessions(&self) {
         let end = format!(
             "select count(pg_terminate_backend(pid)) from pg_locks where {} and not granted",
             locks()
@@ -80,6 +80,10 @@ impl Hold {
             (self.count("not granted") == 0).then_some(())
         })
         .await;
+    }
+
+    /// Holds `step` no longer; who waits goes on.
+    pub async fn let_go(&mut self, step: &str) {
         let place = self.place(step);
         self.say(&format!("select pg_advisory_unlock({SPACE}, {place});"));
         let filter = format!("objid = {place}");
