@@ -84,11 +84,12 @@ pub fn on_person(
         }
         Decision::Reopen => (EventKind::Reopened, S::Open, None),
     };
+    // What was sent is looked at before where the finding stands.
+    let reason = checked_reason(reason)?;
     // What a scan resolved, only a scan that sees it again can reopen.
     if !may_become(current.status, to) || current.status == S::Resolved {
         return Err(Error::Transition { from: current.status, to });
     }
-    let reason = checked_reason(reason)?;
     let occurred_at = floor_micros(now).max(current.occurred_at + Duration::microseconds(1));
     Ok(Event {
         kind,

@@ -165,6 +165,9 @@ fn a_reason_is_a_short_printable_text() {
     assert!(decide("line\nline").is_ok());
     for reason in ["", " \n ", "nul\0", "bell\x07", &"x".repeat(2001)] {
         assert_eq!(decide(reason), Err(Error::Reason));
+        let resolved = finding(Status::Resolved);
+        let refused = on_person(&resolved, Decision::Reopen, reason, at(5));
+        assert_eq!(refused, Err(Error::Reason), "also where no reason would do");
     }
 }
 
