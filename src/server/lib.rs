@@ -6,6 +6,7 @@ pub mod contract;
 mod errors;
 pub mod issuer;
 pub mod limiter;
+mod listen;
 mod metrics;
 mod ready;
 mod request;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
+use crate::listen::{Bounded, CONNECTIONS, STALLED};
 use crate::request::Layer;
 use crate::state::State;
 
@@ -23,7 +24,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?).idle_timeout(IDLE);
+    let acceptor = Bounded::new(TcpAcceptor::from_tokio(listener)?, CONNECTIONS, STALLED);
+    let server = Server::new_with_acceptor(acceptor).idle_timeout(IDLE);
     server.run_with_graceful_shutdown(app(state), stop.cancelled_owned(), Some(GRACE)).await
 }
 
