@@ -1,8 +1,10 @@
 //! What happens around every request: id, span, error shape, security headers, figures, limits.
 //!
 //! Invariants
-//! - Every answer carries `X-Request-Id`; the same id is in every log line of the request, in the
-//!   audit entries it causes and in the workflow runs it starts.
+//! - Every answer carries `X-Driftpack-Request-Id`, which is ours: the same id is in every log line of
+//!   the request, in the audit entries it causes and in the workflow runs it starts. No caller can choose
+//!   what evidence says.
+//! - Every answer carries `X-Request-Id`: the caller's own, if there is one, which is logged beside ours.
 //! - No error leaves in another shape than `crate::errors` gives it, and a panic is an error too.
 
 use std::panic::AssertUnwindSafe;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use evidence::ids;
 use futures_util::FutureExt as _;
-use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use poem_openapi::OperationId;
 use tracing::Instrument as _;
@@ -18,7 +20,10 @@ use tracing::Instrument as _;
 use crate::errors::{Error, Input, translate};
 use crate::state::{Context, State};
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The caller's id of the request, or ours.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Ours.
+const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-driftpack-request-id");
 
 /// Room for the largest token that is taken, and for everything else.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
@@ -45,22 +50,34 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let now = self.state.clock.now();
-        let id = request_id(request.headers())
-            .unwrap_or_else(|| ids::v7(now, rand::random()).to_string());
+        let id = ids::v7(now, rand::random()).to_string();
+        let callers_id = request_id(request.headers());
         let span = tracing::info_span!(
             "request",
             request_id = %id,
+            callers_id = callers_id.as_deref(),
             method = %request.method(),
             path = %request.uri().path(),
         );
-        let context = Context { state: Arc::clone(&self.state), request_id: id.clone(), now };
+        let context = Context {
+            state: Arc::clone(&self.state),
+            request_id: id.clone(),
+            now,
+            is_head: request.method() == Method::HEAD,
+        };
         request.extensions_mut().insert(context);
-        Ok(self.answer(request, &id).instrument(span).await)
+        let mut response = self.answer(request).instrument(span).await;
+        for (name, id) in [(REQUEST_ID, callers_id.as_ref().unwrap_or(&id)), (OWN_REQUEST_ID, &id)]
+        {
+            let value = HeaderValue::from_str(id).expect("ids are plain text");
+            response.headers_mut().insert(name, value);
+        }
+        Ok(response)
     }
 }
 
 impl<E: Endpoint> Wrapped<E> {
-    async fn answer(&self, request: Request, id: &str) -> Response {
+    async fn answer(&self, request: Request) -> Response {
         let began = tokio::time::Instant::now();
         let oversized = size_of_head(&request) > HEADER_BYTES_MAX;
         let result = if oversized {
@@ -84,9 +101,6 @@ impl<E: Endpoint> Wrapped<E> {
         let operation = response.data::<OperationId>().copied().or(operation);
         let operation = operation.map_or("none", |id| id.0);
         secure(response.headers_mut());
-        if let Ok(id) = HeaderValue::from_str(id) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
         let (status, took) = (response.status().as_u16(), began.elapsed());
         self.state.metrics.record(operation, status, took);
         tracing::info!(operation, status, took_ms = took.as_millis(), "answered");

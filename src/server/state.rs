@@ -71,12 +71,16 @@ pub struct State {
     pub(crate) probes: Vec<Probe>,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
-    /// Bounds the memory of scan files in the works and the work of verifications.
-    pub(crate) heavy: Semaphore,
+    /// Bounds the memory of scan files, from their first byte until they are read.
+    pub(crate) uploads: Arc<Semaphore>,
+    /// Bounds the work of verifications.
+    pub(crate) verifications: Semaphore,
 }
 
 /// Each may hold a scan file twice (packed and unpacked) and what was read from it.
-const HEAVY_REQUESTS: usize = 4;
+const UPLOADS: usize = 4;
+/// Each reads a whole chain.
+const VERIFICATIONS: usize = 4;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
@@ -94,7 +98,8 @@ impl State {
             probes,
             metrics: Metrics::default(),
             readiness: Readiness::default(),
-            heavy: Semaphore::new(HEAVY_REQUESTS),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            verifications: Semaphore::new(VERIFICATIONS),
         }
     }
 }
@@ -109,9 +114,12 @@ impl fmt::Debug for State {
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) state: Arc<State>,
+    /// Ours, whatever the caller calls the request: evidence names it.
     pub(crate) request_id: String,
     /// When the request came.
     pub(crate) now: Time,
+    /// Only the head of the answer is asked for. poem asks handlers for the whole and drops the body.
+    pub(crate) is_head: bool,
 }
 
 impl Context {

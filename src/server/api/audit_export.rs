@@ -10,6 +10,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use storage::Key;
 
 use super::path::Id;
+use super::time::Timestamp;
 use super::word::ExportStatus;
 use super::{Tag, body::JsonBody, page};
 use crate::auth::{DeletePack, OrgScope, ReadOrg, RequestPack, Right};
@@ -22,9 +23,9 @@ pub(crate) use row::AuditExport;
 #[oai(deny_unknown_fields)]
 pub(crate) struct AuditExportRequest {
     /// First moment of the period.
-    period_start: chrono::DateTime<chrono::Utc>,
+    period_start: Timestamp,
     /// First moment after the period; not in the future.
-    period_end: chrono::DateTime<chrono::Utc>,
+    period_end: Timestamp,
 }
 
 /// A part of the list of packs.
@@ -57,7 +58,7 @@ enum Deleted {
 }
 
 statuses! {
-    RequestErrors = [400, 401, 402, 403, 404, 413, 415, 422, 429, 500, 503];
+    RequestErrors = [400, 401, 402, 403, 404, 408, 413, 415, 422, 429, 500, 503];
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
     DeleteErrors = [401, 403, 404, 410, 500, 503];
@@ -85,7 +86,7 @@ impl Api {
         idempotency_key: Header<Option<String>>,
         body: JsonBody<AuditExportRequest>,
     ) -> Result<Requested, Refused<RequestErrors>> {
-        let row = request::request(&scope, idempotency_key.0.as_deref(), &body.0).await?;
+        let row = request::request(scope, idempotency_key.0, body.0).await?;
         let location = format!("/api/v2/orgs/{}/audit-exports/{}", row.org_id, row.id);
         Ok(Requested::Accepted(Json(row), location))
     }
@@ -177,9 +178,9 @@ pub(super) async fn find<R: Right>(
 async fn delete(scope: &OrgScope<DeletePack>, id: ExportId) -> Result<()> {
     let state = &scope.context.state;
     let mut tx = scope.begin().await?;
-    let export = db::exports::find(&mut tx, scope.org.id, id).await?;
-    let export = export.ok_or(Denied::NotFound("audit export"))?;
     db::exports::delete(&mut tx, scope.org.id, id, &scope.cause()).await?;
+    // Read now that the row is locked: a run that has just published its file has named it by now.
+    let export = db::exports::get(&mut tx, scope.org.id, id).await?;
     state.engine.cancel(&mut tx, export.workflow_run_id).await?;
     tx.commit().await?;
     if let Some(key) = export.object_key {

@@ -3,16 +3,17 @@
 mod row;
 mod verify;
 
-use chrono::{DateTime, Utc};
 use evidence::action::Action;
 use evidence::chain::ChainId;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 
+use super::time::Timestamp;
 use super::{Tag, page};
 use crate::auth::{OrgScope, PlatformAdmin, ReadAuditLog};
 use crate::errors::{Refused, Result, statuses};
+use crate::state::Context;
 use row::{AuditLog, Verification};
 
 statuses! {
@@ -46,9 +47,9 @@ impl Api {
         /// Only entries of this action.
         action: Query<Option<String>>,
         /// Only entries at or after this time.
-        from: Query<Option<DateTime<Utc>>>,
+        from: Query<Option<Timestamp>>,
         /// Only entries before this time.
-        to: Query<Option<DateTime<Utc>>>,
+        to: Query<Option<Timestamp>>,
     ) -> Result<Json<AuditLog>, Refused<OrgErrors>> {
         let filter = filter((after_seq.0, limit.0), action.0, from.0, to.0)?;
         let mut tx = scope.begin().await?;
@@ -59,7 +60,7 @@ impl Api {
 
     /// Verify the audit log
     ///
-    /// Re-hashes every entry, compares its columns with its text, and the last one with the head. Owners and admins, and API keys with the scope `read`. The verification is itself recorded, after the answer was found.
+    /// Re-hashes every entry, compares its columns with its text, and the last one with the head. Owners and admins, and API keys with the scope `read`. A verification that finds the log whole is itself recorded in it, after the answer was found; any other is recorded in the platform's log.
     #[oai(
         path = "/orgs/:org_id/audit-log/verify",
         method = "get",
@@ -78,7 +79,7 @@ impl Api {
     ) -> Result<Json<Verification>, Refused<OrgErrors>> {
         let options = options(at_seq.0, expected_min_seq.0)?;
         let chain = ChainId::Org(scope.org.id);
-        Ok(Json(verify::verify(&scope.context.state, chain, &options, &scope.cause()).await?))
+        Ok(Json(answer(&scope.context, chain, &options, &scope.cause()).await?))
     }
 
     /// Read the platform's audit log
@@ -101,9 +102,9 @@ impl Api {
         /// Only entries of this action.
         action: Query<Option<String>>,
         /// Only entries at or after this time.
-        from: Query<Option<DateTime<Utc>>>,
+        from: Query<Option<Timestamp>>,
         /// Only entries before this time.
-        to: Query<Option<DateTime<Utc>>>,
+        to: Query<Option<Timestamp>>,
     ) -> Result<Json<AuditLog>, Refused<AdminErrors>> {
         let filter = filter((after_seq.0, limit.0), action.0, from.0, to.0)?;
         let mut tx = admin.context.state.pool.begin().await?;
@@ -133,15 +134,29 @@ impl Api {
         let options = options(at_seq.0, expected_min_seq.0)?;
         let PlatformAdmin { actor, context } = admin;
         let cause = db::Cause::new(actor, context.request_id.clone(), context.now);
-        Ok(Json(verify::verify(&context.state, ChainId::Platform, &options, &cause).await?))
+        Ok(Json(answer(&context, ChainId::Platform, &options, &cause).await?))
     }
+}
+
+/// Verifies, and records that, unless nobody reads the answer.
+async fn answer(
+    context: &Context,
+    chain: ChainId,
+    options: &db::chain::Options,
+    cause: &db::Cause,
+) -> Result<Verification> {
+    let verified = verify::verify(&context.state, chain, options).await?;
+    if !context.is_head {
+        verify::record(&context.state, chain, (options, &verified), cause).await;
+    }
+    Ok(Verification::new(verified.verdict, verified.at))
 }
 
 fn filter(
     (after_seq, limit): (Option<u64>, Option<u32>),
     action: Option<String>,
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
 ) -> Result<db::chain::Filter> {
     if let Some(action) = &action {
         action.parse::<Action>().map_err(|error| page::parameter(format!("`action`: {error}")))?;
@@ -150,8 +165,8 @@ fn filter(
         after_seq: page::position("after_seq", after_seq)?.unwrap_or(0),
         limit: page::limit(limit)?,
         action,
-        from,
-        to,
+        from: from.map(|from| from.0),
+        to: to.map(|to| to.0),
     })
 }
 

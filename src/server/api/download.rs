@@ -1,15 +1,16 @@
 //! Downloading a pack: streamed from storage, on record before its first byte leaves.
 //!
 //! Invariants
-//! - No byte leaves without an audit entry that is committed. Parts that one person fetches within an
-//!   hour of it are the same download.
+//! - No byte leaves without an audit entry that is committed and says how many were asked for. Each
+//!   answer that sends bytes has one of its own, so the entries never say less than what was sent.
+//! - An answer without bytes (`HEAD`, 304) is no download.
 //! - Memory does not grow with the file.
 
 mod range;
 
+use std::ops::Range;
+
 use db::exports::{Export, Status};
-use evidence::action::Action;
-use evidence::chain::ChainId;
 use evidence::ids::ExportId;
 use futures_util::TryStreamExt as _;
 use poem::Body;
@@ -24,11 +25,6 @@ use super::path::Id;
 use crate::auth::{DownloadPack, OrgScope};
 use crate::errors::{Error, Input, Refused, Result, State, statuses};
 use range::Wanted;
-
-/// Parts of one download come within this time; long enough for 4 GB over a slow line.
-fn same_download() -> chrono::Duration {
-    chrono::Duration::hours(1)
-}
 
 #[derive(ApiResponse)]
 enum Download {
@@ -75,7 +71,7 @@ pub(crate) struct Api;
 impl Api {
     /// Download a Compliance Pack
     ///
-    /// Owners and admins, signed in with the identity provider. Every download is in the audit log before its first byte is sent; parts fetched by the same person within an hour belong to the same download.
+    /// Owners and admins, signed in with the identity provider. Every answer that sends bytes is in the audit log before its first byte is sent, with how many it sends; a part is an entry of its own.
     #[oai(
         path = "/orgs/:org_id/audit-exports/:export_id/download",
         method = "get",
@@ -149,18 +145,19 @@ impl File {
     }
 
     async fn send(self, scope: &OrgScope<DownloadPack>, wanted: Wanted) -> Result<Download> {
-        let bytes = wanted.range.clone();
-        let length = bytes.end - bytes.start;
-        let content_range =
-            format!("bytes {}-{}/{}", bytes.start, bytes.end.saturating_sub(1), self.size_bytes);
-        let stream = scope.context.state.storage.read_range(&self.key, bytes).await?;
-        self.record(scope, length, wanted.is_part).await?;
-        let key = self.key;
-        let stream = stream.map_err(move |error| {
-            tracing::error!(%key, cause = %crate::errors::describe(&error), "a download broke off");
-            std::io::Error::other(error)
-        });
-        let body = Binary(Body::from_bytes_stream(stream));
+        let length = wanted.range.end - wanted.range.start;
+        let content_range = format!(
+            "bytes {}-{}/{}",
+            wanted.range.start,
+            wanted.range.end.saturating_sub(1),
+            self.size_bytes
+        );
+        let body = if scope.context.is_head {
+            Body::empty()
+        } else {
+            self.body(scope, wanted.range, length).await?
+        };
+        let body = Binary(body);
         Ok(if wanted.is_part {
             Download::Part(body, self.etag, self.disposition, length, content_range)
         } else {
@@ -168,38 +165,22 @@ impl File {
         })
     }
 
-    async fn record(
+    /// The bytes, once it is on record that they are sent.
+    async fn body(
         &self,
         scope: &OrgScope<DownloadPack>,
+        range: Range<u64>,
         length: u64,
-        is_part: bool,
-    ) -> Result<()> {
+    ) -> Result<Body> {
+        let stream = scope.context.state.storage.read_range(&self.key, range).await?;
         let mut tx = scope.begin().await?;
-        if is_part && self.is_recorded(scope, &mut tx).await? {
-            return Ok(());
-        }
         db::exports::downloaded(&mut tx, scope.org.id, self.id, length, &scope.cause()).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Whether this person has fetched of this file a short while ago.
-    async fn is_recorded(
-        &self,
-        scope: &OrgScope<DownloadPack>,
-        tx: &mut db::OrgTx,
-    ) -> Result<bool> {
-        // More downloads than this in an hour: then one more entry, which says nothing false.
-        const LOOKED_AT: u32 = 200;
-        let filter = db::chain::Filter {
-            limit: LOOKED_AT,
-            action: Some(Action::AuditExportDownloaded.as_str().to_owned()),
-            from: Some(scope.context.now - same_download()),
-            ..db::chain::Filter::default()
-        };
-        let entries = db::chain::list(tx, ChainId::Org(scope.org.id), &filter).await?;
-        let actor = scope.caller.actor();
-        let id = format!("\"export_id\":\"{}\"", self.id);
-        Ok(entries.iter().any(|entry| entry.actor_id == actor.id && entry.detail.contains(&id)))
+        tx.commit().await?;
+        let key = self.key.clone();
+        Ok(Body::from_bytes_stream(stream.map_err(move |error| {
+            tracing::error!(%key, cause = %crate::errors::describe(&error), "a download broke off");
+            std::io::Error::other(error)
+        })))
     }
 }
 

@@ -17,6 +17,7 @@ mod path;
 mod scan;
 #[expect(clippy::unused_async, reason = "poem-openapi takes async functions only")]
 mod system;
+mod time;
 mod upload;
 mod word;
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use evidence::ids::ScanId;
 use evidence::time::{Time, stamp};
 
+use super::time::is_in_range;
 use crate::errors::{Input, Result};
 
 pub(crate) const LIMIT_DEFAULT: u32 = 50;
@@ -43,7 +44,9 @@ pub(crate) fn read_cursor(text: &str) -> Result<(Time, ScanId)> {
         let (at, id) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
         Some((at.parse().ok()?, id.parse().ok()?))
     };
-    read().ok_or_else(|| parameter("`cursor` must be the next_cursor of an answer"))
+    read()
+        .filter(|(at, _)| is_in_range(*at))
+        .ok_or_else(|| parameter("`cursor` must be the next_cursor of an answer"))
 }
 
 #[cfg(test)]
@@ -59,9 +62,15 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in
-            ["", "AAAA", "not base64!", &BASE64.encode("2026 x"), &BASE64.encode([0xff, 0x20])]
-        {
+        let far = format!("-5000-01-01T00:00:00Z {}", uuid::Uuid::nil());
+        for text in [
+            "",
+            "AAAA",
+            "not base64!",
+            &BASE64.encode("2026 x"),
+            &BASE64.encode([0xff, 0x20]),
+            &BASE64.encode(far),
+        ] {
             assert!(read_cursor(text).is_err(), "{text}");
         }
     }

@@ -2,7 +2,6 @@
 
 mod row;
 
-use chrono::{DateTime, Utc};
 use db::scans::Ingest;
 use evidence::ids::{ScanId, StateSourceId};
 use evidence::scan::{Observation, SourceKind};
@@ -14,11 +13,12 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::path::Id;
+use super::time::Timestamp;
 use super::upload::Upload;
 use super::word::ScanStatus;
 use super::{Tag, page};
 use crate::auth::{HandInScan, OrgScope, ReadOrg};
-use crate::errors::{Denied, Error, Input, Refused, Result, statuses};
+use crate::errors::{Denied, Input, Refused, Result, statuses};
 use row::{ObservedAtSource, Receipt, Scan, ScanDetail, ScanList};
 
 /// How far ahead a sender's clock may be.
@@ -37,7 +37,7 @@ enum HandedIn {
 }
 
 statuses! {
-    HandInErrors = [400, 401, 403, 404, 413, 415, 422, 500, 503];
+    HandInErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
 }
@@ -48,7 +48,7 @@ pub(crate) struct Api;
 impl Api {
     /// Hand in a drift scan
     ///
-    /// Owners, admins and members, and API keys with the scope `write`. The body is the file as the tool wrote it: `terraform show -json` of a plan, the stream of `terraform plan -json`, or `driftctl scan -o json://`; which of them is found out from the content. It may be packed with gzip.
+    /// Owners, admins and members, and API keys with the scope `write`. The body is the file as the tool wrote it: `terraform show -json` of a plan, the stream of `terraform plan -json`, or `driftctl scan -o json://`; which of them is found out from the content. It may be packed with gzip, with or without `Content-Encoding: gzip`.
     #[oai(
         path = "/orgs/:org_id/scans",
         method = "post",
@@ -87,13 +87,14 @@ impl Api {
         /// Name of the state that was scanned; made on first use.
         state_source: Query<String>,
         /// When the tool looked. Without it the file's own time counts, and without that the time of receipt. Up to five minutes in the future count as now.
-        observed_at: Query<Option<DateTime<Utc>>>,
+        observed_at: Query<Option<Timestamp>>,
         upload: Upload,
     ) -> Result<HandedIn, Refused<HandInErrors>> {
+        checked_name(&state_source.0)?;
         let ci = upload.ci.clone();
         let file = read(&scope, upload).await?;
-        let (at, source) =
-            observed_at_of(observed_at.0, file.observation.observed_at, scope.context.now)?;
+        let caller = observed_at.0.map(|at| at.0);
+        let (at, source) = observed_at_of(caller, file.observation.observed_at, scope.context.now)?;
         let mut tx = scope.begin().await?;
         let state_source = db::state_sources::ensure(
             &mut tx,
@@ -138,9 +139,9 @@ impl Api {
         /// Only scans with this status.
         status: Query<Option<ScanStatus>>,
         /// Only scans observed at or after this time.
-        from: Query<Option<DateTime<Utc>>>,
+        from: Query<Option<Timestamp>>,
         /// Only scans observed before this time.
-        to: Query<Option<DateTime<Utc>>>,
+        to: Query<Option<Timestamp>>,
         /// 1 to 1000; 50 unless given.
         limit: Query<Option<u32>>,
         /// The `next_cursor` of the answer before.
@@ -150,8 +151,8 @@ impl Api {
         let filter = db::scans::Filter {
             state_source: state_source_id.0.map(StateSourceId),
             status: status.0.map(Into::into),
-            from: from.0,
-            to: to.0,
+            from: from.0.map(|from| from.0),
+            to: to.0.map(|to| to.0),
             after: cursor.0.as_deref().map(page::read_cursor).transpose()?,
             limit,
         };
@@ -191,11 +192,19 @@ struct File {
     size_bytes: u64,
 }
 
-/// Unpacks, hashes and reads the file, off the async threads and a few at a time.
+/// A name that a state source can have.
+fn checked_name(name: &str) -> Result<()> {
+    if (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(page::parameter("`state_source` must be 1 to 200 characters without control characters"))
+}
+
+/// Receives, unpacks, hashes and reads the file, off the async threads and a few at a time.
 async fn read(scope: &OrgScope<HandInScan>, upload: Upload) -> Result<File> {
-    let _place = scope.context.state.heavy.acquire().await.map_err(Error::internal)?;
+    let mut received = upload.receive(&scope.context.state.uploads).await?;
     tokio::task::spawn_blocking(move || {
-        let bytes = upload.unpack()?;
+        let bytes = received.unpack()?;
         let observation = evidence::input::read(&bytes)?.into_scan()?;
         let sha256 = Sha256::digest(&bytes).into();
         Ok(File { observation, sha256, size_bytes: bytes.len() as u64 })

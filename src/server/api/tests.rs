@@ -1,6 +1,8 @@
 //! The operations over real HTTP, with a database, a Redis and an issuer; each test has its own.
 
 mod download;
+mod evidence;
 mod harness;
 mod order;
 mod request;
+mod time;

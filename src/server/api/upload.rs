@@ -1,29 +1,47 @@
 //! A scan file: received within its limit, unpacked within its limit, with what the sender says
 //! about the pipeline it comes from.
 //!
-//! Invariant: neither a long body nor a small one that unpacks to a huge one takes more memory than
-//! the limit says.
+//! Invariants
+//! - Neither a long body nor a small one that unpacks to a huge one takes more memory than the limit
+//!   says.
+//! - A few files are in memory at a time, from their first byte until they are read; the others wait
+//!   outside. Who hangs up makes no room before the work on the file is over.
 
 use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use poem::http::{HeaderMap, header};
-use poem::{Request, RequestBody};
+use poem::{Body, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::bounded;
-use crate::errors::{Input, Result};
+use crate::errors::{Error, Input, Result};
 use crate::state::Context;
 
-/// A scan file as it was sent.
+/// 64 MiB at 5 Mbit/s. Whoever is slower packs the file, or keeps others waiting.
+const ARRIVES_WITHIN: Duration = Duration::from_mins(2);
+
+/// A scan file that is about to be sent: nothing of it has been read.
 pub(crate) struct Upload {
-    bytes: Vec<u8>,
+    body: Body,
     is_gzip: bool,
     limit: usize,
     /// What `x-driftpack-ci-*` says.
     pub(crate) ci: Map<String, Value>,
+}
+
+/// A scan file as it was sent, and the room that it takes.
+pub(crate) struct Received {
+    bytes: Vec<u8>,
+    is_gzip: bool,
+    limit: usize,
+    /// Free when the file is dropped.
+    _room: OwnedSemaphorePermit,
 }
 
 impl<'a> ApiExtractor<'a> for Upload {
@@ -61,19 +79,32 @@ impl<'a> ApiExtractor<'a> for Upload {
         if announced.is_some_and(|bytes| bytes > limit as u64) {
             return Err(too_large(limit).into());
         }
-        let bytes = bounded(body.take()?, limit).await?;
-        Ok(Self { bytes, is_gzip, limit, ci: ci(headers) })
+        Ok(Self { body: body.take()?, is_gzip, limit, ci: ci(headers) })
     }
 }
 
+/// What every stream of gzip begins with (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 impl Upload {
+    /// Reads the file once there is room for it.
+    pub(crate) async fn receive(self, rooms: &Arc<Semaphore>) -> Result<Received> {
+        let room = Arc::clone(rooms).acquire_owned().await.map_err(Error::internal)?;
+        let bytes = bounded(self.body, self.limit, ARRIVES_WITHIN).await?;
+        let is_gzip = self.is_gzip || bytes.starts_with(&GZIP);
+        Ok(Received { bytes, is_gzip, limit: self.limit, _room: room })
+    }
+}
+
+impl Received {
     /// The file itself. Takes processor time: not for an async task.
-    pub(crate) fn unpack(self) -> Result<Vec<u8>> {
+    pub(crate) fn unpack(&mut self) -> Result<Vec<u8>> {
+        let bytes = std::mem::take(&mut self.bytes);
         if !self.is_gzip {
-            return Ok(self.bytes);
+            return Ok(bytes);
         }
         let mut unpacked = Vec::new();
-        let mut decoder = MultiGzDecoder::new(self.bytes.as_slice()).take(self.limit as u64 + 1);
+        let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(self.limit as u64 + 1);
         decoder.read_to_end(&mut unpacked).map_err(|_| Input::InvalidContentEncoding)?;
         if unpacked.len() > self.limit {
             return Err(too_large(self.limit));
@@ -82,7 +113,7 @@ impl Upload {
     }
 }
 
-fn too_large(limit: usize) -> crate::errors::Error {
+fn too_large(limit: usize) -> Error {
     Input::BodyTooLarge { limit_bytes: limit as u64 }.into()
 }
 
@@ -130,10 +161,10 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use futures_util::FutureExt as _;
     use poem::http::HeaderValue;
 
     use super::*;
-    use crate::errors::Error;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -141,31 +172,60 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn upload(bytes: Vec<u8>, limit: usize) -> Upload {
-        Upload { bytes, is_gzip: true, limit, ci: Map::new() }
+    /// The file as it arrives, with or without a word about gzip.
+    async fn unpacked(bytes: Vec<u8>, is_gzip: bool, limit: usize) -> Result<Vec<u8>> {
+        let upload = Upload { body: Body::from(bytes), is_gzip, limit, ci: Map::new() };
+        upload.receive(&Arc::new(Semaphore::new(1))).await?.unpack()
     }
 
-    #[test]
-    fn a_packed_file_comes_out_as_it_was() {
-        assert_eq!(upload(gzip(b"{}"), 100).unpack().unwrap(), b"{}");
+    #[tokio::test]
+    async fn a_packed_file_comes_out_as_it_was_whether_it_is_announced_or_not() {
+        assert_eq!(unpacked(gzip(b"{}"), true, 100).await.unwrap(), b"{}");
+        assert_eq!(unpacked(gzip(b"{}"), false, 100).await.unwrap(), b"{}");
+        assert_eq!(unpacked(b"{}".to_vec(), false, 100).await.unwrap(), b"{}");
     }
 
-    #[test]
-    fn a_small_body_that_unpacks_to_a_huge_one_is_refused() {
+    #[tokio::test]
+    async fn a_small_body_that_unpacks_to_a_huge_one_is_refused() {
         let bomb = gzip(&vec![b' '; 10_000_000]);
         assert!(bomb.len() < 20_000);
-        let refused = upload(bomb, 1_000_000).unpack().unwrap_err();
-        assert!(matches!(refused, Error::Input(Input::BodyTooLarge { limit_bytes: 1_000_000 })));
+        for is_announced in [true, false] {
+            let refused = unpacked(bomb.clone(), is_announced, 1_000_000).await.unwrap_err();
+            assert!(matches!(
+                refused,
+                Error::Input(Input::BodyTooLarge { limit_bytes: 1_000_000 })
+            ));
+        }
     }
 
-    #[test]
-    fn a_cut_or_false_stream_is_refused() {
+    #[tokio::test]
+    async fn a_cut_or_false_stream_is_refused() {
         let mut cut = gzip(b"{\"format_version\":\"1.2\"}");
         cut.truncate(cut.len() - 4);
-        for bytes in [cut, b"{}".to_vec(), Vec::new()] {
-            let refused = upload(bytes, 100).unpack().unwrap_err();
+        for (bytes, is_announced) in
+            [(cut.clone(), true), (cut, false), (b"{}".to_vec(), true), (Vec::new(), true)]
+        {
+            let refused = unpacked(bytes, is_announced, 100).await.unwrap_err();
             assert!(matches!(refused, Error::Input(Input::InvalidContentEncoding)));
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_file_is_read_before_there_is_room_for_it() {
+        let rooms = Arc::new(Semaphore::new(1));
+        let upload = |body| Upload { body, is_gzip: false, limit: 100, ci: Map::new() };
+        let first = upload(Body::from("{}")).receive(&rooms).await.unwrap();
+        let (read, mut asked) = tokio::sync::mpsc::channel(1);
+        let body = Body::from_bytes_stream(futures_util::stream::once(async move {
+            read.send(()).await.unwrap();
+            Ok::<_, std::io::Error>("[]")
+        }));
+        let second = upload(body).receive(&rooms);
+        tokio::pin!(second);
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(asked.try_recv().is_err(), "the second file was read");
+        drop(first);
+        assert_eq!(second.await.unwrap().unpack().unwrap(), b"[]");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Invariants
 //! - Keys in the cache serve while the issuer hangs or is away: only a token of an unknown key waits.
 //! - One fetch at a time, and no more than one in a pause, whatever tokens are sent.
+//! - That a key is unknown is said of keys that were fetched; while they cannot be, nobody knows.
 //! - The algorithms that a key may verify are fixed when it is read; symmetric ones are never among them.
 
 use std::collections::HashMap;
@@ -104,9 +105,10 @@ impl Cache {
         Ok(Self { issuer, pace, http, cached: RwLock::new(None), fetching: Mutex::new(None) })
     }
 
-    /// The key with this id; `None`: the issuer has no such key, as far as is known.
+    /// The key with this id; `None`: the issuer publishes no such key, or did not within the last
+    /// pause.
     ///
-    /// Errors when there are no keys at all and none can be fetched.
+    /// Errors when the key is not known and the keys cannot be fetched.
     pub(super) async fn find(
         self: &Arc<Self>,
         kid: Option<&str>,
@@ -117,12 +119,21 @@ impl Cache {
             }
             return Ok(Some(found));
         }
-        let fetched = self.refresh(Instant::now()).await;
-        match (self.look(kid).await, fetched) {
-            (Some((found, _)), _) => Ok(found),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(FetchError::NoKeys),
+        match self.refresh_whole().await {
+            Ok(()) => Ok(self.look(kid).await.and_then(|(found, _)| found)),
+            Err(error) => match self.look(kid).await {
+                // Somebody else's fetch has brought it meanwhile.
+                Some((Some(found), _)) => Ok(Some(found)),
+                _ => Err(error),
+            },
         }
+    }
+
+    /// How long nobody asks the issuer again.
+    pub(super) fn pause_left(&self) -> Duration {
+        // Locked: somebody asks at this moment.
+        let began_at = self.fetching.try_lock().ok().and_then(|last| *last);
+        began_at.map_or(Duration::ZERO, |at| self.pace.pause.saturating_sub(at.elapsed()))
     }
 
     /// Whether there are keys, fetching them when there are none.
@@ -130,7 +141,7 @@ impl Cache {
         if self.cached.read().await.is_some() {
             return Ok(());
         }
-        self.refresh(Instant::now()).await
+        self.refresh_whole().await
     }
 
     /// The key and whether the cache is fresh; `None` while there is no cache.
@@ -146,6 +157,19 @@ impl Cache {
         Some((key.cloned(), cached.fetched_at.elapsed() < self.pace.fresh))
     }
 
+    #[cfg(test)]
+    pub(super) async fn forget_pause(&self) {
+        *self.fetching.lock().await = None;
+    }
+
+    /// Fetches also when the caller hangs up: a stranger must not be able to break off the fetch that
+    /// others wait for.
+    async fn refresh_whole(self: &Arc<Self>) -> Result<(), FetchError> {
+        let (cache, asked_at) = (Arc::clone(self), Instant::now());
+        let fetched = tokio::spawn(async move { cache.refresh(asked_at).await }).await;
+        fetched.unwrap_or(Err(FetchError::Pause))
+    }
+
     fn refresh_behind(self: &Arc<Self>) {
         let cache = Arc::clone(self);
         tokio::spawn(async move {
@@ -155,15 +179,18 @@ impl Cache {
         });
     }
 
-    /// Fetches the keys unless somebody did since `asked_at`, or has only just tried.
+    /// Fetches the keys unless somebody did since `asked_at`, or has only just done so or tried.
     async fn refresh(&self, asked_at: Instant) -> Result<(), FetchError> {
         let mut last = self.fetching.lock().await;
         if let Some(began_at) = *last {
-            if self.cached.read().await.as_ref().is_some_and(|cached| cached.fetched_at >= asked_at)
-            {
+            let fetched_at = self.cached.read().await.as_ref().map(|cached| cached.fetched_at);
+            let is_paused = began_at.elapsed() < self.pace.pause;
+            // A fetch that succeeded ends after it began.
+            let has_succeeded = fetched_at.is_some_and(|at| at >= began_at);
+            if fetched_at.is_some_and(|at| at >= asked_at) || (is_paused && has_succeeded) {
                 return Ok(());
             }
-            if began_at.elapsed() < self.pace.pause {
+            if is_paused {
                 return Err(FetchError::Pause);
             }
         }

@@ -84,7 +84,12 @@ impl Verifier {
             Ok(None) => {
                 return refuse("The token is signed with a key that the issuer does not publish");
             }
-            Err(error) => return Err(Error::Down(Part::Issuer, error.into())),
+            Err(error) => {
+                // Rounded up.
+                let retry_after_seconds = self.keys.pause_left().as_millis().div_ceil(1000);
+                let retry_after_seconds = u64::try_from(retry_after_seconds).unwrap_or(u64::MAX);
+                return Err(Error::Down(Part::Issuer { retry_after_seconds }, error.into()));
+            }
         };
         if !key.algorithms.contains(&header.alg) {
             return refuse("The token's algorithm does not belong to its key");
@@ -105,6 +110,12 @@ impl Verifier {
     /// Whether tokens can be verified at all.
     pub(crate) async fn check(&self) -> std::result::Result<(), FetchError> {
         self.keys.check().await
+    }
+
+    /// As if the last fetch were long ago.
+    #[cfg(test)]
+    pub(super) async fn forget_pause(&self) {
+        self.keys.forget_pause().await;
     }
 
     fn identify(&self, claims: Claims, now: Time) -> Result<Identity> {

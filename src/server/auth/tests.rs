@@ -341,12 +341,36 @@ async fn cached_keys_serve_while_the_issuer_hangs() {
 }
 
 #[tokio::test]
+async fn a_new_key_that_cannot_be_fetched_is_an_issuer_that_is_away_and_no_forgery() {
+    let script = Arc::new(Mutex::new(Script { keys: vec![key(1).jwk()], ..Script::default() }));
+    let address = scripted(Arc::clone(&script)).await;
+    let pause = Duration::from_mins(1);
+    let verifier = at_pace(&address, Pace { pause, ..Pace::default() });
+    let token = |n| mint(&key(n), &claims(&address)).unwrap();
+    verifier.verify(&token(1), now()).await.unwrap();
+    let refused = verifier.verify(&token(2), now()).await.unwrap_err();
+    assert!(matches!(refused, Error::Denied(_)), "the issuer has only just said what its keys are");
+
+    script.lock().await.keys = vec![json!(7)];
+    verifier.forget_pause().await;
+    for _ in 0..3 {
+        let refused = verifier.verify(&token(2), now()).await.unwrap_err();
+        let Error::Down(Part::Issuer { retry_after_seconds }, _) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!((55..=60).contains(&retry_after_seconds), "{retry_after_seconds}");
+    }
+    assert_eq!(script.lock().await.asked, 2, "one attempt in a pause");
+    assert!(verifier.verify(&token(1), now()).await.is_ok(), "what is known still serves");
+}
+
+#[tokio::test]
 async fn without_any_key_the_answer_is_503_and_not_401() {
     let verifier = verifier("http://127.0.0.1:1");
     let token = mint(&key(1), &claims("http://127.0.0.1:1")).unwrap();
     for _ in 0..2 {
         let refused = verifier.verify(&token, now()).await.unwrap_err();
-        assert!(matches!(refused, Error::Down(Part::Issuer, _)), "{refused:?}");
+        assert!(matches!(refused, Error::Down(Part::Issuer { .. }, _)), "{refused:?}");
         assert_eq!(refused.as_response().status().as_u16(), 503);
     }
 }

@@ -32,10 +32,21 @@ impl From<db::Error> for Error {
             db::Error::Invalid { field, fault } => {
                 Input::InvalidField { field, message: format!("{field} {fault}") }.into()
             }
+            db::Error::Sql(sqlx::Error::Database(refused)) if is_data_exception(&*refused) => {
+                tracing::warn!(cause = %refused, "the database cannot hold a value");
+                let message = "A value that was sent cannot be stored: it is out of range, or holds characters that no text may hold.";
+                Input::InvalidParameter(message.to_owned()).into()
+            }
             db::Error::ExportStep { from, .. } => State::Gone { status: from.as_str() }.into(),
             error => Self::internal(error),
         }
     }
+}
+
+/// Class 22 of SQLSTATE: what was sent is not a value of its type. Checks before the database should
+/// have said so in better words.
+fn is_data_exception(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("22"))
 }
 
 impl From<sqlx::Error> for Error {

@@ -94,6 +94,7 @@ const fn describe(status: u16) -> &'static str {
         402 => "The organisation's plan does not include this.",
         403 => "The caller's role, scope or kind of credential does not allow this.",
         404 => "No such organisation (or the caller is no member), or no such thing in it.",
+        408 => "The body did not arrive in time.",
         409 => "Its state does not allow this now.",
         410 => "It was there and is gone.",
         413 => "The body is too large.",

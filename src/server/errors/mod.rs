@@ -97,6 +97,7 @@ pub(crate) enum Input {
         limit_bytes: u64,
     },
     BodyInterrupted,
+    BodyTooSlow,
     HeadersTooLarge {
         limit_bytes: usize,
     },
@@ -124,7 +125,10 @@ pub(crate) enum State {
 pub(crate) enum Part {
     Database,
     RateLimiter,
-    Issuer,
+    /// Its keys are not fetched again before that time is over.
+    Issuer {
+        retry_after_seconds: u64,
+    },
     Storage,
 }
 

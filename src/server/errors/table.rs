@@ -178,12 +178,17 @@ impl Input {
             Self::InvalidContentEncoding => Row::new(
                 400,
                 "invalid_content_encoding",
-                "The body is not the gzip stream that Content-Encoding announces, or it is cut short.",
+                "The body begins as a gzip stream, or is announced as one, and is damaged or cut short.",
             ),
             Self::RangeNotSatisfiable { size_bytes } => {
                 Row::new(416, "range_not_satisfiable", format!("The file has {size_bytes} bytes."))
                     .with(json!({ "size_bytes": size_bytes }))
             }
+            Self::BodyTooSlow => Row::new(
+                408,
+                "body_too_slow",
+                "The body did not arrive in time; send it again over a faster line.",
+            ),
             _ => Row::new(
                 400,
                 "body_interrupted",
@@ -231,7 +236,7 @@ impl Part {
                 "rate_limiter_unavailable",
                 "The rate limiter cannot answer at the moment; nothing was requested, try again.",
             ),
-            Self::Issuer => (
+            Self::Issuer { .. } => (
                 "issuer_unavailable",
                 "The identity provider's keys cannot be fetched at the moment; try again.",
             ),
@@ -239,7 +244,11 @@ impl Part {
                 ("storage_unavailable", "The storage cannot answer at the moment; try again.")
             }
         };
-        Row::new(503, code, message).retry_after(RETRY_DOWN_SECONDS)
+        let seconds = match self {
+            Self::Issuer { retry_after_seconds } => retry_after_seconds.max(1),
+            _ => RETRY_DOWN_SECONDS,
+        };
+        Row::new(503, code, message).retry_after(seconds)
     }
 }
 

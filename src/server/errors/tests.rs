@@ -50,6 +50,7 @@ fn of_the_server() -> Vec<Error> {
         Input::ObservedAt { code: "observed_at_in_future", message: "in the future" }.into(),
         Input::BodyTooLarge { limit_bytes: 10 }.into(),
         Input::BodyInterrupted.into(),
+        Input::BodyTooSlow.into(),
         Input::HeadersTooLarge { limit_bytes: 10 }.into(),
         Input::UnsupportedMediaType("as JSON".into()).into(),
         Input::UnsupportedContentEncoding.into(),
@@ -64,7 +65,7 @@ fn of_the_server() -> Vec<Error> {
         Error::RateLimited { limit: 5, window_seconds: 86_400, retry_after_seconds: 17 },
         Error::Down(Part::Database, secret().into()),
         Error::Down(Part::RateLimiter, secret().into()),
-        Error::Down(Part::Issuer, secret().into()),
+        Error::Down(Part::Issuer { retry_after_seconds: 7 }, secret().into()),
         Error::Down(Part::Storage, secret().into()),
         Error::internal(secret()),
         Error::ArtifactMissing,
@@ -95,6 +96,13 @@ async fn every_429_and_503_says_when_to_come_back() {
         assert_eq!(seconds.is_some(), matches!(status, 429 | 503), "{body}");
         assert!(seconds.is_none_or(|seconds| seconds > 0));
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_issuer_is_told_how_long() {
+    let part = Part::Issuer { retry_after_seconds: 7 };
+    let (_, headers, _) = answer(Error::Down(part, secret().into())).await;
+    assert_eq!(headers["retry-after"], "7");
 }
 
 #[tokio::test]

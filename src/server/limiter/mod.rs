@@ -3,7 +3,9 @@
 //! Invariants
 //! - Exact under parallel callers on any number of servers: one script decides, on Redis' own clock.
 //! - Only accepted requests count; a place whose request came to nothing is given back.
-//! - When Redis does not answer in time nobody passes: the request is refused, never waved through.
+//! - A request that is repeated, after a crash too, takes the place that it had.
+//! - When Redis does not answer in time nobody passes: the request is refused, never waved through,
+//!   and a call that reaches Redis after that takes no place.
 //! - A set holds at most `limit` members and goes by itself when the window has passed.
 
 mod slot;
@@ -14,7 +16,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{RedisError, Script};
 use uuid::Uuid;
 
-pub(crate) use slot::Slot;
+pub(crate) use slot::{Place, Slot};
 
 use crate::errors::{Error, Part, Result};
 
@@ -48,6 +50,22 @@ pub struct Limiter {
     connection: ConnectionManager,
     prefix: String,
     quota: Quota,
+    answer_within: Duration,
+}
+
+/// One try at a request. Tries at the same request share one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// The same for every try.
+    pub(crate) request: String,
+    /// Of this try alone.
+    pub(crate) id: Uuid,
+}
+
+impl Attempt {
+    fn member(&self) -> String {
+        format!("{}/{}", self.request, self.id)
+    }
 }
 
 /// Redis answers in well under a millisecond. Who waits longer waits for a server that is away.
@@ -61,48 +79,91 @@ pub fn is_address(url: &str) -> bool {
 impl Limiter {
     /// Does not connect yet: a server starts, and says what is missing, without Redis.
     pub fn new(options: &Options) -> std::result::Result<Self, RedisError> {
+        Self::answering_within(options, ANSWER_WITHIN)
+    }
+
+    fn answering_within(
+        options: &Options,
+        answer_within: Duration,
+    ) -> std::result::Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN))
+            .set_connection_timeout(Some(answer_within))
+            .set_response_timeout(Some(answer_within))
             .set_number_of_retries(1);
         let client = redis::Client::open(options.url.as_str())?;
         Ok(Self {
             connection: ConnectionManager::new_lazy_with_config(client, config)?,
             prefix: options.prefix.clone(),
             quota: options.quota,
+            answer_within,
         })
     }
 
-    /// Takes a place for `request` in the window of `org`; the same request again keeps its place.
-    pub(crate) async fn take(&self, org: Uuid, request: Uuid) -> Result<Slot> {
-        let window = self.quota.window;
-        let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    /// Takes a place in the window of `org`; a further try at the same request takes over the place
+    /// of the ones before. Tries at the same request must not overlap.
+    ///
+    /// After an error the try holds no place, or is about to lose it.
+    pub(crate) async fn take(&self, org: Uuid, attempt: Attempt) -> Result<Slot> {
+        let not_after = self.time().await? + micros(self.answer_within);
+        let until = tokio::time::Instant::now() + self.answer_within;
+        let place = Place::new(self.clone(), org, attempt.clone());
+        let wait_micros = match self.ask(org, &attempt, not_after).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                // It may have been heard, or be heard until it is too late: only then can what it
+                // took be given back, and only then may the next try begin.
+                tokio::time::sleep_until(until).await;
+                place.give_back_behind();
+                return Err(error);
+            }
+        };
+        match u64::try_from(wait_micros) {
+            Ok(0) => Ok(Slot::new(place)),
+            Ok(wait_micros) => Err(Error::RateLimited {
+                limit: self.quota.limit,
+                window_seconds: self.quota.window.as_secs(),
+                retry_after_seconds: wait_micros.div_ceil(1_000_000),
+            }),
+            Err(_) => Err(Error::Down(Part::RateLimiter, "the call came too late to count".into())),
+        }
+    }
+
+    async fn ask(&self, org: Uuid, attempt: &Attempt, not_after: i64) -> Result<i64> {
         let script = Script::new(include_str!("window.lua"));
         let mut call = script.key(self.key(org));
-        call.arg(self.quota.limit).arg(micros).arg(request.to_string());
+        call.arg(self.quota.limit).arg(micros(self.quota.window));
+        call.arg(&attempt.request).arg(attempt.id.to_string()).arg(not_after);
         let mut connection = self.connection.clone();
-        let wait_micros: u64 = bounded(call.invoke_async(&mut connection)).await?;
-        if wait_micros == 0 {
-            return Ok(Slot::new(self.clone(), org, request));
-        }
-        Err(Error::RateLimited {
-            limit: self.quota.limit,
-            window_seconds: window.as_secs(),
-            retry_after_seconds: wait_micros.div_ceil(1_000_000),
-        })
+        self.bounded(call.invoke_async(&mut connection)).await
     }
 
-    async fn give_back(&self, org: Uuid, request: Uuid) -> Result<()> {
+    /// Microseconds on Redis' clock.
+    async fn time(&self) -> Result<i64> {
+        let mut connection = self.connection.clone();
+        let (seconds, micros): (i64, i64) =
+            self.bounded(redis::cmd("TIME").query_async(&mut connection)).await?;
+        Ok(seconds * 1_000_000 + micros)
+    }
+
+    async fn give_back(&self, org: Uuid, attempt: &Attempt) -> Result<()> {
         let mut connection = self.connection.clone();
         let mut call = redis::cmd("ZREM");
-        call.arg(self.key(org)).arg(request.to_string());
-        bounded(call.exec_async(&mut connection)).await
+        call.arg(self.key(org)).arg(attempt.member());
+        self.bounded(call.exec_async(&mut connection)).await
     }
 
     /// Whether Redis answers.
     pub(crate) async fn check(&self) -> Result<()> {
         let mut connection = self.connection.clone();
-        bounded(redis::cmd("PING").exec_async(&mut connection)).await
+        self.bounded(redis::cmd("PING").exec_async(&mut connection)).await
+    }
+
+    async fn bounded<T>(&self, answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
+        // Connecting, trying again and answering each have their own limit; together they get this one.
+        match tokio::time::timeout(self.answer_within * 2, answer).await {
+            Ok(answer) => answer.map_err(|error| Error::Down(Part::RateLimiter, error.into())),
+            Err(elapsed) => Err(Error::Down(Part::RateLimiter, elapsed.into())),
+        }
     }
 
     fn key(&self, org: Uuid) -> String {
@@ -110,12 +171,8 @@ impl Limiter {
     }
 }
 
-async fn bounded<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
-    // Connecting, trying again and answering each have their own limit; together they get this one.
-    match tokio::time::timeout(ANSWER_WITHIN * 2, answer).await {
-        Ok(answer) => answer.map_err(|error| Error::Down(Part::RateLimiter, error.into())),
-        Err(elapsed) => Err(Error::Down(Part::RateLimiter, elapsed.into())),
-    }
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

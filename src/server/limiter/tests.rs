@@ -13,9 +13,10 @@ fn quota(limit: u32, window: Duration) -> Quota {
 
 /// The Redis of the tests.
 pub(crate) fn url() -> String {
-    let url =
-        std::env::vars().find(|(name, _)| name == "DRIFTPACK_TEST_REDIS_URL").map(|(_, url)| url);
-    url.unwrap_or_else(|| "redis://127.0.0.1:6379".to_owned())
+    let (_, url) = std::env::vars()
+        .find(|(name, _)| name == "DRIFTPACK_TEST_REDIS_URL")
+        .expect("DRIFTPACK_TEST_REDIS_URL is not set: run the tests through `./dev test`");
+    url
 }
 
 fn limiter(quota: Quota) -> Limiter {
@@ -31,10 +32,15 @@ fn id() -> Uuid {
     Uuid::from_bytes(rand::random())
 }
 
+/// A further try at a request.
+fn try_at(request: Uuid) -> Attempt {
+    Attempt { request: request.to_string(), id: id() }
+}
+
 async fn accepted(limiter: &Limiter, org: Uuid, request: Uuid) -> bool {
-    match limiter.take(org, request).await {
+    match limiter.take(org, try_at(request)).await {
         Ok(slot) => {
-            slot.keep();
+            slot.hold();
             true
         }
         Err(Error::RateLimited { .. }) => false,
@@ -69,7 +75,7 @@ async fn organisations_do_not_share_a_window() {
 async fn a_place_that_is_given_back_can_be_taken_again() {
     let limiter = limiter(quota(1, Duration::from_mins(1)));
     let org = id();
-    limiter.take(org, id()).await.unwrap().give_back().await;
+    limiter.take(org, try_at(id())).await.unwrap().give_back().await;
     assert!(accepted(&limiter, org, id()).await);
 }
 
@@ -89,7 +95,7 @@ async fn a_refusal_says_when_the_oldest_counted_request_leaves() {
     let org = id();
     assert!(accepted(&limiter, org, id()).await);
     let Err(Error::RateLimited { limit, window_seconds, retry_after_seconds }) =
-        limiter.take(org, id()).await
+        limiter.take(org, try_at(id())).await
     else {
         panic!("the second request passed");
     };
@@ -118,14 +124,114 @@ async fn a_window_does_not_outlive_its_requests() {
         accepted(&limiter, org, id()).await;
     }
     let mut connection = limiter.connection.clone();
-    let (size, ttl): (u32, i64) = redis::pipe()
-        .zcard(limiter.key(org))
-        .pttl(limiter.key(org))
-        .query_async(&mut connection)
-        .await
-        .unwrap();
-    assert_eq!(size, 5);
+    let ttl: i64 =
+        redis::cmd("PTTL").arg(limiter.key(org)).query_async(&mut connection).await.unwrap();
+    assert_eq!(taken(&limiter, org).await, 5);
     assert!((1..=60_000).contains(&ttl), "{ttl}");
+}
+
+/// How many places are taken.
+async fn taken(limiter: &Limiter, org: Uuid) -> u32 {
+    let mut connection = limiter.connection.clone();
+    redis::cmd("ZCARD").arg(limiter.key(org)).query_async(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn word_of_an_earlier_try_takes_nothing_from_a_later_one() {
+    let limiter = limiter(quota(1, Duration::from_mins(1)));
+    let (org, request) = (id(), id());
+    let first = limiter.take(org, try_at(request)).await.unwrap();
+    let second = limiter.take(org, try_at(request)).await.unwrap();
+    first.give_back().await;
+    assert_eq!(taken(&limiter, org).await, 1);
+    second.give_back().await;
+    assert_eq!(taken(&limiter, org).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_too_late_takes_no_place() {
+    let limiter = limiter(Quota::default());
+    let org = id();
+    let past = limiter.time().await.unwrap() - 1;
+    assert_eq!(limiter.ask(org, &try_at(id()), past).await.unwrap(), -1);
+    assert_eq!(taken(&limiter, org).await, 0);
+}
+
+#[tokio::test]
+async fn a_place_whose_taking_was_never_answered_is_given_back_once_redis_answers_again() {
+    let direct = limiter(Quota::default());
+    let (silence, is_silent) = tokio::sync::watch::channel(false);
+    let slow = Limiter::answering_within(
+        &Options {
+            url: silent_proxy(is_silent).await,
+            prefix: direct.prefix.clone(),
+            quota: direct.quota,
+        },
+        Duration::from_millis(200),
+    )
+    .unwrap();
+    let org = id();
+    // The script is known to Redis and the clock has been asked before the answers stop.
+    slow.take(org, try_at(id())).await.unwrap().give_back().await;
+    let attempt = try_at(id());
+    let not_after = slow.time().await.unwrap() + micros(Duration::from_mins(1));
+    silence.send_replace(true);
+    assert!(slow.ask(org, &attempt, not_after).await.is_err());
+    let began = tokio::time::Instant::now();
+    while taken(&direct, org).await == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "the call never reached Redis");
+    }
+    Place::new(slow.clone(), org, attempt).give_back().await;
+    silence.send_replace(false);
+    while taken(&direct, org).await != 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the place is never given back");
+    }
+}
+
+/// A way to the Redis of the tests on which, while the value is true, questions arrive and answers
+/// do not.
+async fn silent_proxy(is_silent: tokio::sync::watch::Receiver<bool>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(forward(near, is_silent.clone()));
+        }
+    });
+    format!("redis://{address}")
+}
+
+async fn forward(near: tokio::net::TcpStream, mut is_silent: tokio::sync::watch::Receiver<bool>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (mut questions, mut to_client) = near.into_split();
+    let (mut answers, mut to_redis) = tokio::io::split(redis_socket().await);
+    let asking = async { tokio::io::copy(&mut questions, &mut to_redis).await.map(drop) };
+    let answering = async {
+        let mut bytes = [0; 4096];
+        loop {
+            let count = answers.read(&mut bytes).await?;
+            // An error: the test is over.
+            let _ = is_silent.wait_for(|is_silent| !is_silent).await;
+            to_client.write_all(&bytes[..count]).await?;
+            if count == 0 {
+                return Ok::<_, std::io::Error>(());
+            }
+        }
+    };
+    let _ = tokio::join!(asking, answering);
+}
+
+trait Socket: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Socket for T {}
+
+/// A connection to the Redis of the tests, by socket file or by TCP.
+async fn redis_socket() -> Box<dyn Socket> {
+    let url = url::Url::parse(&url()).unwrap();
+    if url.scheme().contains("unix") {
+        return Box::new(tokio::net::UnixStream::connect(url.path()).await.unwrap());
+    }
+    let address = (url.host_str().unwrap(), url.port().unwrap_or(6379));
+    Box::new(tokio::net::TcpStream::connect(address).await.unwrap())
 }
 
 #[tokio::test]
@@ -137,7 +243,7 @@ async fn nobody_passes_while_redis_is_away() {
     };
     let limiter = Limiter::new(&options).unwrap();
     let began = tokio::time::Instant::now();
-    let Err(refused) = limiter.take(id(), id()).await else { panic!("a request passed") };
+    let Err(refused) = limiter.take(id(), try_at(id())).await else { panic!("a request passed") };
     assert!(matches!(refused, Error::Down(Part::RateLimiter, _)));
     assert_eq!(refused.as_response().headers()["retry-after"], "5");
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());

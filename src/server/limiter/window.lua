@@ -1,18 +1,28 @@
 -- A sliding window over a sorted set: one member per accepted request, its score the time of Redis in microseconds.
--- KEYS[1] the set; ARGV: limit, window in microseconds, member.
--- Returns 0 when the request is accepted, else the microseconds until the oldest counted one leaves the window.
+-- KEYS[1] the set; ARGV: limit, window in microseconds, request, attempt, and the time of Redis after which this call
+-- is too late to count.
+-- Returns 0 when the request is accepted, -1 when the call is too late, else the microseconds until the oldest counted
+-- request leaves the window.
+-- A member is `request/attempt`. A repeated request takes over the place of its earlier attempts, and an attempt can
+-- give back nothing but its own place, however late the word of it arrives.
 -- One script is one step for Redis, so parallel callers cannot both take the last place.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local limit = tonumber(ARGV[1])
 local window = tonumber(ARGV[2])
+local request = ARGV[3] .. '/'
 
+if now > tonumber(ARGV[5]) then
+  return -1
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-if redis.call('ZSCORE', KEYS[1], ARGV[3]) then
-  return 0
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if string.sub(member, 1, #request) == request then
+    redis.call('ZREM', KEYS[1], member)
+  end
 end
 if redis.call('ZCARD', KEYS[1]) < limit then
-  redis.call('ZADD', KEYS[1], now, ARGV[3])
+  redis.call('ZADD', KEYS[1], now, request .. ARGV[4])
   redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
   return 0
 end

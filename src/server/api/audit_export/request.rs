@@ -3,63 +3,121 @@
 //! Invariants
 //! - A pack is requested if and only if its place in the rate limit is taken: what fails after the
 //!   place was taken gives it back, and a repeated request takes none.
+//! - A caller who hangs up changes nothing of that: a request that has begun is carried out.
 //! - Of two requests with the same Idempotency-Key at once, the second waits and gets the first
 //!   one's answer.
+
+use std::time::Duration;
 
 use db::exports::Request;
 use db::idempotency::Answer;
 use evidence::ids::{self, ExportId, UserId};
 use evidence::org::PackWindow;
-use evidence::time::{Period, stamp};
+use evidence::time::{Period, floor_micros, stamp};
 use poem_openapi::types::{ParseFromJSON as _, ToJSON as _};
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 use workflows::compliance_pack::BuildPack;
 
 use super::{AuditExport, AuditExportRequest, row};
 use crate::api::page::parameter;
 use crate::auth::{Caller, OrgScope, RequestPack};
 use crate::errors::{Denied, Error, Input, Result, describe};
+use crate::limiter::{Attempt, Place};
 
 const KEY_BYTES_MAX: usize = 255;
 const ACCEPTED: i32 = 202;
+/// How long to wait for word of a commit whose answer got lost.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn request(
+    scope: OrgScope<RequestPack>,
+    key: Option<String>,
+    asked: AuditExportRequest,
+) -> Result<AuditExport> {
+    // A task of its own: the caller's future is dropped when the caller hangs up, in the middle of
+    // a commit too, and then nobody would know whether the place counts.
+    let accepted = async move { accept(&scope, key.as_deref(), &asked).await };
+    tokio::spawn(accepted.in_current_span()).await?
+}
+
+async fn accept(
     scope: &OrgScope<RequestPack>,
     key: Option<&str>,
     asked: &AuditExportRequest,
 ) -> Result<AuditExport> {
-    let period = period(scope, asked)?;
     let key = key.map(checked).transpose()?;
     let Caller::Person(user) = &scope.caller else { return Err(Denied::OidcRequired.into()) };
-    let hash = request_hash(user.id, period);
-    let mut tx = scope.begin().await?;
-    if let Some(key) = key {
-        let kept = db::idempotency::find(&mut tx, scope.org.id, key, scope.context.now).await?;
-        if let Some(kept) = kept {
-            return repeat(&kept, hash);
-        }
-    }
+    let hash = request_hash(user.id, asked);
     let id = ExportId(ids::v7(scope.context.now, rand::random()));
-    let slot = scope.context.state.limiter.take(scope.org.id.0, id.0).await?;
-    let answer = write(scope, &mut tx, (id, user.id, period)).await?;
-    if let Some(key) = key {
-        let kept = Answer { request_hash: hash, status: ACCEPTED, body: answer.to_json_string() };
-        db::idempotency::store(&mut tx, scope.org.id, key, &kept, scope.context.now).await?;
+    // Without a key nobody else waits for the lock, but it still tells when the transaction is over.
+    let lock = key.map_or_else(|| id.to_string(), str::to_owned);
+    let mut tx = scope.begin().await?;
+    // Before the period is looked at: an answer that was given is given again, whatever the clock says.
+    if let Some(kept) =
+        db::idempotency::find(&mut tx, scope.org.id, &lock, scope.context.now).await?
+    {
+        return repeat(&kept, hash);
     }
-    match tx.commit().await {
-        Ok(()) => slot.keep(),
-        // The answer to a commit can get lost on its way; whether it took place, the row says.
-        Err(error) => match super::find(scope, id).await {
-            Ok(_) => slot.keep(),
-            Err(Error::Denied(Denied::NotFound(_))) => return Err(error.into()),
-            Err(unknown) => {
-                tracing::warn!(cause = %describe(&unknown), "it is not known whether a request took place");
-                slot.keep();
-                return Err(error.into());
-            }
-        },
+    let period = period(scope, asked)?;
+    let attempt = Attempt { request: name(key, id), id: id.0 };
+    let slot = scope.context.state.limiter.take(scope.org.id.0, attempt).await?;
+    let answer = match keep(scope, &mut tx, (id, user.id, period), key.map(|key| (key, hash))).await
+    {
+        Ok(answer) => answer,
+        Err(error) => {
+            slot.give_back().await;
+            return Err(error);
+        }
+    };
+    let place = slot.hold();
+    if let Err(error) = tx.commit().await {
+        settle(scope, (id, &lock), place, error.into()).await?;
     }
     Ok(answer)
+}
+
+/// The request with everything that belongs to it, and the answer under its key.
+async fn keep(
+    scope: &OrgScope<RequestPack>,
+    tx: &mut db::OrgTx,
+    asked: (ExportId, UserId, Period),
+    key: Option<(&str, [u8; 32])>,
+) -> Result<AuditExport> {
+    let answer = write(scope, tx, asked).await?;
+    if let Some((key, request_hash)) = key {
+        let kept = Answer { request_hash, status: ACCEPTED, body: answer.to_json_string() };
+        db::idempotency::store(tx, scope.org.id, key, &kept, scope.context.now).await?;
+    }
+    Ok(answer)
+}
+
+/// What to make of a commit that failed: its answer can get lost on the way. Gives the place back,
+/// and the error, if nothing took place; where that cannot be found out the place stays taken.
+async fn settle(
+    scope: &OrgScope<RequestPack>,
+    (id, lock): (ExportId, &str),
+    place: Place,
+    error: Error,
+) -> Result<()> {
+    match tokio::time::timeout(SETTLED_WITHIN, took_place(scope, id, lock)).await {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => place.give_back().await,
+        Ok(Err(unknown)) => {
+            tracing::error!(cause = %describe(&unknown), "it is not known whether a request took place");
+        }
+        Err(_) => tracing::error!("it is not known whether a request took place"),
+    }
+    Err(error)
+}
+
+/// Waits until the transaction that held `lock` is over, and looks for what it wrote.
+async fn took_place(scope: &OrgScope<RequestPack>, id: ExportId, lock: &str) -> Result<bool> {
+    let mut tx = scope.begin().await?;
+    db::idempotency::find(&mut tx, scope.org.id, lock, scope.context.now).await?;
+    let found = db::exports::find(&mut tx, scope.org.id, id).await?;
+    tx.commit().await?;
+    Ok(found.is_some())
 }
 
 /// The run, the row and the audit entry, which comes last because it locks the chain.
@@ -91,7 +149,7 @@ async fn write(
 
 /// The period, if a pack of it can be correct: it is over, and the plan reaches back so far.
 fn period(scope: &OrgScope<RequestPack>, asked: &AuditExportRequest) -> Result<Period> {
-    let period = Period::new(asked.period_start, asked.period_end)
+    let period = Period::new(asked.period_start.0, asked.period_end.0)
         .map_err(|error| Input::InvalidPeriod(error.to_string()))?;
     let now = scope.context.now;
     if period.end > now {
@@ -121,9 +179,14 @@ fn checked(key: &str) -> Result<&str> {
     }
 }
 
+/// What the limiter knows the request by: whoever tries again with the same key has the same place.
+fn name(key: Option<&str>, id: ExportId) -> String {
+    key.map_or_else(|| id.to_string(), |key| hex::encode(Sha256::digest(key)))
+}
+
 /// Who asked for what: the same key of another person, or for another period, is a mistake.
-fn request_hash(user: UserId, period: Period) -> [u8; 32] {
-    let (start, end) = (stamp(period.start), stamp(period.end));
+fn request_hash(user: UserId, asked: &AuditExportRequest) -> [u8; 32] {
+    let [start, end] = [asked.period_start, asked.period_end].map(|at| stamp(floor_micros(at.0)));
     Sha256::digest(format!("audit-exports\n{user}\n{start}\n{end}")).into()
 }
 

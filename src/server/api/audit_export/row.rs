@@ -1,11 +1,11 @@
 //! A pack's row as it is answered.
 
-use chrono::{DateTime, Utc};
 use db::exports::{Export, Status};
 use poem_openapi::Object;
 use uuid::Uuid;
 
 use super::ExportStatus;
+use crate::api::time::Timestamp;
 use crate::errors::Result;
 use crate::state::State;
 
@@ -15,17 +15,17 @@ pub(crate) struct AuditExport {
     pub(crate) id: Uuid,
     pub(crate) org_id: Uuid,
     pub(crate) status: ExportStatus,
-    pub(crate) period_start: DateTime<Utc>,
+    pub(crate) period_start: Timestamp,
     /// First moment after the period.
-    pub(crate) period_end: DateTime<Utc>,
+    pub(crate) period_end: Timestamp,
     pub(crate) requested_by: Requester,
-    pub(crate) requested_at: DateTime<Utc>,
+    pub(crate) requested_at: Timestamp,
     #[oai(nullable)]
-    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) started_at: Option<Timestamp>,
     #[oai(nullable)]
-    pub(crate) finished_at: Option<DateTime<Utc>>,
+    pub(crate) finished_at: Option<Timestamp>,
     /// When the file is deleted.
-    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) expires_at: Timestamp,
     #[oai(nullable)]
     pub(crate) file_name: Option<String>,
     #[oai(nullable)]
@@ -112,16 +112,16 @@ pub(super) fn with_progress(export: Export, progress: Option<Progress>) -> Audit
         id: export.id.0,
         org_id: export.org_id.0,
         status: export.status.into(),
-        period_start: export.period_start,
-        period_end: export.period_end,
+        period_start: export.period_start.into(),
+        period_end: export.period_end.into(),
         requested_by: Requester {
             user_id: export.requested_by.0,
             email: export.requested_by_email,
         },
-        requested_at: export.requested_at,
-        started_at: export.started_at,
-        finished_at: export.finished_at,
-        expires_at: export.expires_at,
+        requested_at: export.requested_at.into(),
+        started_at: export.started_at.map(Into::into),
+        finished_at: export.finished_at.map(Into::into),
+        expires_at: export.expires_at.into(),
         file_name: export.file_name,
         size_bytes: export.size_bytes,
         sha256: export.sha256.map(hex::encode),

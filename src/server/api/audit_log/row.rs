@@ -1,11 +1,11 @@
 //! Audit entries and verdicts as they are answered.
 
-use chrono::{DateTime, Utc};
 use evidence::chain::Verdict;
 use poem_openapi::Object;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::api::time::Timestamp;
 use crate::api::word::{FaultKind, VerificationStatus};
 use crate::errors::{Error, Result};
 
@@ -26,7 +26,7 @@ pub(crate) struct AuditEntry {
     id: Uuid,
     action: String,
     actor: AuditActor,
-    created_at: DateTime<Utc>,
+    created_at: Timestamp,
     /// What the action was about; its members depend on the action.
     detail: Value,
     /// Id of the request or of the workflow run.
@@ -110,7 +110,7 @@ impl AuditEntry {
             id: entry.id,
             action: entry.action,
             actor: AuditActor { kind: entry.actor_type, id: entry.actor_id },
-            created_at: entry.created_at,
+            created_at: entry.created_at.into(),
             detail: serde_json::from_str(&entry.detail).map_err(Error::internal)?,
             origin: entry.origin,
             outcome: entry.outcome,

@@ -1,5 +1,10 @@
 //! Verifying a chain and recording that it was verified, in this order: the answer is about the
 //! chain as it was when it was asked for.
+//!
+//! Invariants
+//! - Whatever becomes of the record, the verdict is answered: a chain that was tampered with may well
+//!   be one that takes no entry.
+//! - Nothing is added to a chain that is not found whole; that it was not is said on the platform's.
 
 use db::Cause;
 use db::chain::{Options, Verified};
@@ -8,31 +13,48 @@ use evidence::chain::{ChainId, Draft, Status};
 use evidence::ids;
 use serde_json::{Map, Value};
 
-use super::row::Verification;
-use crate::errors::{Error, Result};
+use crate::errors::{Error, Result, describe};
 use crate::state::State;
 
-pub(super) async fn verify(
-    state: &State,
-    chain: ChainId,
-    options: &Options,
-    cause: &Cause,
-) -> Result<Verification> {
+pub(super) async fn verify(state: &State, chain: ChainId, options: &Options) -> Result<Verified> {
     // It reads the whole chain: a few at a time, the others wait.
-    let _place = state.heavy.acquire().await.map_err(Error::internal)?;
+    let _place = state.verifications.acquire().await.map_err(Error::internal)?;
     let mut tx = state.pool.begin_with("begin isolation level repeatable read read only").await?;
     scope(&mut tx, chain).await?;
     let verified = db::chain::verify(&mut tx, chain, options).await?;
     tx.commit().await?;
+    Ok(verified)
+}
+
+/// Says on record what was found. Failing that, it is in the log: the caller gets the verdict.
+pub(super) async fn record(
+    state: &State,
+    chain: ChainId,
+    (options, verified): (&Options, &Verified),
+    cause: &Cause,
+) {
+    let verdict = &verified.verdict;
+    let is_ok = verdict.status == Status::Ok;
+    if !is_ok {
+        let (status, first_bad) = (verdict.status.as_str(), verdict.first_bad.as_ref());
+        tracing::error!(%chain, status, ?first_bad, message = verdict.message, "an audit chain is not whole");
+    }
+    let draft = draft(chain, (options, verified), cause);
+    let on = if is_ok { chain } else { ChainId::Platform };
+    // The platform's own chain has none above it: the log line is what there is.
+    if !is_ok && chain == ChainId::Platform {
+        return;
+    }
+    if let Err(error) = append(state, on, draft).await {
+        tracing::error!(%chain, cause = %describe(&error), "a verification is not on record");
+    }
+}
+
+async fn append(state: &State, chain: ChainId, draft: Draft) -> Result<()> {
     let mut tx = state.pool.begin().await?;
     scope(&mut tx, chain).await?;
-    match db::chain::append(&mut tx, chain, draft(&verified, options, cause)).await {
-        Ok(_) => tx.commit().await?,
-        // A chain that lost its head can take no entry; that is what the answer says.
-        Err(db::Error::NoChain(_)) => tx.rollback().await?,
-        Err(error) => return Err(error.into()),
-    }
-    Ok(Verification::new(verified.verdict, verified.at))
+    db::chain::append(&mut tx, chain, draft).await?;
+    Ok(tx.commit().await?)
 }
 
 async fn scope(conn: &mut sqlx::PgConnection, chain: ChainId) -> Result<()> {
@@ -43,10 +65,11 @@ async fn scope(conn: &mut sqlx::PgConnection, chain: ChainId) -> Result<()> {
     Ok(())
 }
 
-fn draft(verified: &Verified, options: &Options, cause: &Cause) -> Draft {
+fn draft(chain: ChainId, (options, verified): (&Options, &Verified), cause: &Cause) -> Draft {
     let verdict = &verified.verdict;
     let checked = i64::try_from(verdict.checked).unwrap_or(i64::MAX);
-    let detail: [(&str, Value); 5] = [
+    let detail: [(&str, Value); 6] = [
+        ("chain", chain.to_string().into()),
         ("status", verdict.status.as_str().into()),
         ("checked", checked.into()),
         ("head_seq", verdict.head_seq.into()),

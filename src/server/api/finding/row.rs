@@ -1,9 +1,9 @@
 //! Findings as they are answered.
 
-use chrono::{DateTime, Utc};
 use poem_openapi::Object;
 use uuid::Uuid;
 
+use crate::api::time::Timestamp;
 use crate::api::word::{DriftType, FindingEventKind, FindingResolution, FindingStatus, RiskLevel};
 
 /// A drifted resource, followed over time.
@@ -33,16 +33,16 @@ pub(crate) struct Finding {
     #[oai(nullable)]
     resolution: Option<FindingResolution>,
     /// The first scan that saw it.
-    detected_at: DateTime<Utc>,
+    detected_at: Timestamp,
     /// The latest complete scan before it: the true start lies in between.
     #[oai(nullable)]
-    last_clean_scan_at: Option<DateTime<Utc>>,
-    last_seen_at: DateTime<Utc>,
+    last_clean_scan_at: Option<Timestamp>,
+    last_seen_at: Timestamp,
     /// Start of the latest time open.
-    open_since: DateTime<Utc>,
+    open_since: Timestamp,
     reopen_count: i32,
     #[oai(nullable)]
-    resolved_at: Option<DateTime<Utc>>,
+    resolved_at: Option<Timestamp>,
     /// Opaque id of a person; absent when a scan resolved it.
     #[oai(nullable)]
     resolved_by: Option<String>,
@@ -80,11 +80,11 @@ pub(crate) struct FindingEvent {
     address: String,
     changed_attributes: Vec<String>,
     risk_level_now: RiskLevel,
-    occurred_at: DateTime<Utc>,
+    occurred_at: Timestamp,
     /// When the next one occurred; absent: still so.
     #[oai(nullable)]
-    until: Option<DateTime<Utc>>,
-    recorded_at: DateTime<Utc>,
+    until: Option<Timestamp>,
+    recorded_at: Timestamp,
     actor_type: String,
     actor_id: String,
     #[oai(nullable)]
@@ -121,12 +121,12 @@ impl From<db::findings::Finding> for Finding {
             changed_attributes: finding.changed_attributes,
             status: finding.status.into(),
             resolution: finding.resolution.map(Into::into),
-            detected_at: finding.detected_at,
-            last_clean_scan_at: finding.last_clean_scan_at,
-            last_seen_at: finding.last_seen_at,
-            open_since: finding.open_since,
+            detected_at: finding.detected_at.into(),
+            last_clean_scan_at: finding.last_clean_scan_at.map(Into::into),
+            last_seen_at: finding.last_seen_at.into(),
+            open_since: finding.open_since.into(),
             reopen_count: finding.reopen_count,
-            resolved_at: finding.resolved_at,
+            resolved_at: finding.resolved_at.map(Into::into),
             resolved_by: finding.resolved_by,
             resolution_reason: finding.resolution_reason,
         }
@@ -143,9 +143,9 @@ impl From<db::findings::Event> for FindingEvent {
             address: event.address,
             changed_attributes: event.changed_attributes,
             risk_level_now: event.risk_level_now.into(),
-            occurred_at: event.occurred_at,
-            until: event.until,
-            recorded_at: event.recorded_at,
+            occurred_at: event.occurred_at.into(),
+            until: event.until.map(Into::into),
+            recorded_at: event.recorded_at.into(),
             actor_type: event.actor_kind,
             actor_id: event.actor_id,
             reason: event.reason,

@@ -1,11 +1,11 @@
 //! Scans as they are answered.
 
-use chrono::{DateTime, Utc};
 use db::scans::{Ingested, Suppressed as SuppressedRow};
 use poem_openapi::{Enum, Object};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::api::time::Timestamp;
 use crate::api::word::ScanStatus;
 
 /// A drift scan.
@@ -21,8 +21,8 @@ pub(crate) struct Scan {
     tool: String,
     #[oai(nullable)]
     tool_version: Option<String>,
-    observed_at: DateTime<Utc>,
-    ingested_at: DateTime<Utc>,
+    observed_at: Timestamp,
+    ingested_at: Timestamp,
     /// Observed before the newest scan of its source: it counts, and moved no finding.
     late: bool,
     /// Whether the file speaks of drift at all; silence is not the same as none.
@@ -158,8 +158,8 @@ impl From<db::scans::Scan> for Scan {
             format: scan.format,
             tool: scan.tool,
             tool_version: scan.tool_version,
-            observed_at: scan.observed_at,
-            ingested_at: scan.ingested_at,
+            observed_at: scan.observed_at.into(),
+            ingested_at: scan.ingested_at.into(),
             late: scan.late,
             drift_reported: scan.drift_reported,
             resources_total: scan.resources_total,

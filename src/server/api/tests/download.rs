@@ -5,16 +5,16 @@ use db::exports::{Built, Entries};
 use evidence::ids::ExportId;
 use evidence::org::{Plan, Role};
 use poem::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use storage::Key;
 
-use super::harness::{Answer, Server, cause, send};
+use super::harness::{Answer, Server, cause, send, waits_for_a_lock};
 
 const FILE: &[u8] = b"PK, as far as this test is concerned";
 
-async fn requested(server: &Server, owner: &str) -> ExportId {
+pub(super) async fn requested(server: &Server, owner: &str) -> ExportId {
     let body =
         json!({"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z"});
     let answer = send(server.of_org(Method::POST, "audit-exports", owner).json(&body)).await;
@@ -22,7 +22,17 @@ async fn requested(server: &Server, owner: &str) -> ExportId {
 }
 
 /// What the workflow leaves behind when it is done.
-async fn finish(server: &Server, id: ExportId) -> Key {
+pub(super) async fn finish(server: &Server, id: ExportId) -> Key {
+    let (key, built) = artifact(server, id).await;
+    let mut tx = OrgTx::begin(&server.pool, server.org).await.unwrap();
+    db::exports::begin(&mut tx, server.org, id, &cause()).await.unwrap();
+    db::exports::complete(&mut tx, server.org, id, &built, &cause()).await.unwrap();
+    tx.commit().await.unwrap();
+    key
+}
+
+/// A file in storage, and what a finished run says of it.
+async fn artifact(server: &Server, id: ExportId) -> (Key, Built) {
     let sha256: [u8; 32] = Sha256::digest(FILE).into();
     let key = Key::artifact(server.org.0, id.0, &sha256);
     let mut writer = server.storage.writer(&key).await.unwrap();
@@ -39,11 +49,7 @@ async fn finish(server: &Server, id: ExportId) -> Key {
         attested_seq: 1,
         attested_hash: [2; 32],
     };
-    let mut tx = OrgTx::begin(&server.pool, server.org).await.unwrap();
-    db::exports::begin(&mut tx, server.org, id, &cause()).await.unwrap();
-    db::exports::complete(&mut tx, server.org, id, &built, &cause()).await.unwrap();
-    tx.commit().await.unwrap();
-    key
+    (key, built)
 }
 
 async fn fetch(
@@ -59,8 +65,12 @@ async fn fetch(
     send(request).await
 }
 
-async fn downloads(server: &Server) -> usize {
-    server.actions().await.iter().filter(|action| *action == "audit_export.downloaded").count()
+/// How many bytes each recorded download has, in order.
+async fn downloads(server: &Server) -> Vec<u64> {
+    let entries = server.entries().await.into_iter();
+    let entries = entries.filter(|entry| entry.action == "audit_export.downloaded");
+    let bytes = |detail: &str| serde_json::from_str::<Value>(detail).unwrap()["bytes"].as_u64();
+    entries.map(|entry| bytes(&entry.detail).unwrap()).collect()
 }
 
 #[sqlx::test(migrations = false)]
@@ -71,7 +81,7 @@ async fn a_pack_is_sent_whole_with_what_a_browser_needs(pool: PgPool) {
     let early = fetch(&server, &owner, id, &[]).await;
     assert_eq!(early.refusal(), (409, "not_ready".to_owned()));
     assert_eq!(early.json()["status"], "pending");
-    assert_eq!(downloads(&server).await, 0);
+    assert_eq!(downloads(&server).await, [0; 0]);
 
     finish(&server, id).await;
     let whole = fetch(&server, &owner, id, &[]).await;
@@ -91,41 +101,39 @@ async fn a_pack_is_sent_whole_with_what_a_browser_needs(pool: PgPool) {
     ] {
         assert_eq!(whole.header(name), value, "{name}");
     }
-    assert_eq!(downloads(&server).await, 1);
+    assert_eq!(downloads(&server).await, [36]);
     let unchanged = fetch(&server, &owner, id, &[("if-none-match", &etag)]).await;
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
-    assert_eq!(downloads(&server).await, 1, "nothing was sent");
+    let path = format!("audit-exports/{id}/download");
+    let head = send(server.of_org(Method::HEAD, &path, &owner)).await;
+    assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, "36"));
+    assert_eq!(downloads(&server).await, [36], "nothing was sent");
     assert_eq!(fetch(&server, &owner, id, &[]).await.status, 200);
-    assert_eq!(downloads(&server).await, 2);
+    assert_eq!(downloads(&server).await, [36, 36]);
 }
 
 #[sqlx::test(migrations = false)]
-async fn parts_of_a_pack_are_one_download(pool: PgPool) {
+async fn every_part_of_a_pack_is_on_record_with_its_bytes(pool: PgPool) {
     let server = Server::start(pool, Plan::Enterprise).await;
-    let (owner, admin) = (server.member(Role::Owner).await, server.member(Role::Admin).await);
+    let owner = server.member(Role::Owner).await;
     let id = requested(&server, &owner).await;
     finish(&server, id).await;
-    let part = fetch(&server, &owner, id, &[("range", "bytes=4-9")]).await;
-    assert_eq!((part.status, part.body.as_slice()), (206, &FILE[4..10]));
+    let part = fetch(&server, &owner, id, &[("range", "bytes=0-0")]).await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &FILE[..1]));
     assert_eq!(
         (part.header("content-range"), part.header("content-length")),
-        ("bytes 4-9/36", "6")
+        ("bytes 0-0/36", "1")
     );
-    assert_eq!(
-        downloads(&server).await,
-        1,
-        "the part that comes first is on record, wherever it begins"
-    );
-    let rest = fetch(&server, &owner, id, &[("range", "bytes=10-")]).await;
-    assert_eq!((rest.status, rest.body.as_slice()), (206, &FILE[10..]));
-    assert_eq!(downloads(&server).await, 1);
-    assert_eq!(fetch(&server, &admin, id, &[("range", "bytes=-1")]).await.status, 206);
-    assert_eq!(downloads(&server).await, 2, "another person's is another download");
+    let rest = fetch(&server, &owner, id, &[("range", "bytes=1-")]).await;
+    assert_eq!((rest.status, rest.body.as_slice()), (206, &FILE[1..]));
+    assert_eq!(fetch(&server, &owner, id, &[("range", "bytes=-1")]).await.status, 206);
     let stale = [("range", "bytes=4-9"), ("if-range", "\"other\"")];
     assert_eq!(fetch(&server, &owner, id, &stale).await.status, 200);
+    assert_eq!(fetch(&server, &owner, id, &[("range", "bytes=0-")]).await.body, FILE);
     let outside = fetch(&server, &owner, id, &[("range", "bytes=36-")]).await;
     assert_eq!(outside.refusal(), (416, "range_not_satisfiable".to_owned()));
     assert_eq!(outside.header("content-range"), "bytes */36");
+    assert_eq!(downloads(&server).await, [1, 35, 1, 36, 36]);
 }
 
 #[sqlx::test(migrations = false)]
@@ -151,6 +159,25 @@ async fn a_deleted_pack_is_gone_with_its_file_and_its_row_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_pack_that_is_published_while_it_is_deleted_leaves_no_file(pool: PgPool) {
+    let server = Server::start(pool.clone(), Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let id = requested(&server, &owner).await;
+    let (key, built) = artifact(&server, id).await;
+    let mut tx = OrgTx::begin(&server.pool, server.org).await.unwrap();
+    db::exports::begin(&mut tx, server.org, id, &cause()).await.unwrap();
+    db::exports::complete(&mut tx, server.org, id, &built, &cause()).await.unwrap();
+    let delete = send(server.of_org(Method::DELETE, &format!("audit-exports/{id}"), &owner));
+    let publish = async {
+        waits_for_a_lock(&pool, "audit_exports").await;
+        tx.commit().await.unwrap();
+    };
+    let (deleted, ()) = tokio::join!(delete, publish);
+    assert_eq!(deleted.status, 204);
+    assert!(!server.storage.exists(&key).await.unwrap());
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_pack_whose_file_is_missing_is_a_named_error_and_no_download(pool: PgPool) {
     let server = Server::start(pool, Plan::Enterprise).await;
     let owner = server.member(Role::Owner).await;
@@ -161,5 +188,5 @@ async fn a_pack_whose_file_is_missing_is_a_named_error_and_no_download(pool: PgP
         fetch(&server, &owner, id, &[]).await.refusal(),
         (500, "artifact_missing".to_owned())
     );
-    assert_eq!(downloads(&server).await, 0);
+    assert_eq!(downloads(&server).await, [0; 0]);
 }

@@ -24,6 +24,7 @@ const AUDIENCE: &str = "driftpack";
 
 /// A server with the organisation `acme`.
 pub(super) struct Server {
+    pub(super) state: Arc<State>,
     pub(super) pool: PgPool,
     pub(super) storage: Storage,
     pub(super) org: OrgId,
@@ -65,6 +66,11 @@ pub(super) fn cause() -> Cause {
 
 impl Server {
     pub(super) async fn start(owner: PgPool, plan: Plan) -> Self {
+        Self::start_at(owner, plan, Clock::System).await
+    }
+
+    /// A server whose requests come at the time of `clock`.
+    pub(super) async fn start_at(owner: PgPool, plan: Plan, clock: Clock) -> Self {
         let owner = db::testing::migrated(owner).await;
         engine::migrate(&owner, db::APP_ROLE).await.unwrap();
         let pool = db::testing::as_app(&owner).await;
@@ -77,27 +83,27 @@ impl Server {
 
         let storage = Storage::open(&storage::Options::Memory).unwrap();
         let pepper = Pepper::new([3; 32]).unwrap();
-        let state = State::new(Parts {
+        let state = Arc::new(State::new(Parts {
             pool: pool.clone(),
             engine: engine::Client::new(pool.clone()),
             storage: storage.clone(),
             verifier: verifier(&issuer),
             pepper: pepper.clone(),
             limiter: limiter(),
-            clock: Clock::System,
+            clock,
             options: Options { scan_bytes_max: 100_000, ..Options::default() },
             probes: vec![],
-        });
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(Arc::new(state), listener, stop.clone()));
+        tokio::spawn(serve(Arc::clone(&state), listener, stop.clone()));
 
         let mut tx = pool.begin().await.unwrap();
         let org = db::orgs::create(&mut tx, "acme", "Acme", plan, &cause()).await.unwrap().id;
         tx.commit().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let stop = stop.drop_guard();
-        Self { pool, storage, org, base, issuer, key, pepper, http, _stop: stop }
+        Self { state, pool, storage, org, base, issuer, key, pepper, http, _stop: stop }
     }
 
     pub(super) fn token(&self, sub: &str) -> String {
@@ -146,11 +152,15 @@ impl Server {
 
     /// The actions in the audit log of `acme`, in order.
     pub(super) async fn actions(&self) -> Vec<String> {
+        self.entries().await.into_iter().map(|entry| entry.action).collect()
+    }
+
+    /// The audit log of `acme`, in order.
+    pub(super) async fn entries(&self) -> Vec<db::chain::Entry> {
         let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
         let filter = db::chain::Filter { limit: 1000, ..db::chain::Filter::default() };
         let chain = evidence::chain::ChainId::Org(self.org);
-        let entries = db::chain::list(&mut tx, chain, &filter).await.unwrap();
-        entries.into_iter().map(|entry| entry.action).collect()
+        db::chain::list(&mut tx, chain, &filter).await.unwrap()
     }
 }
 
@@ -158,6 +168,17 @@ pub(super) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap().into() }
+}
+
+/// Returns once a statement with `text` in it waits for a lock in the database of `owner`.
+pub(super) async fn waits_for_a_lock(owner: &PgPool, text: &str) {
+    let waiting = "select count(*) from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock'
+                      and strpos(query, $1) > 0 and pid <> pg_backend_pid()";
+    let began = tokio::time::Instant::now();
+    while sqlx::query_scalar::<_, i64>(waiting).bind(text).fetch_one(owner).await.unwrap() == 0 {
+        assert!(began.elapsed().as_secs() < 20, "no statement with {text} waits for a lock");
+    }
 }
 
 fn verifier(issuer: &str) -> Verifier {

@@ -1,12 +1,19 @@
 //! Requesting packs: the period, the limit, the Idempotency-Key.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use engine::{Clock, VirtualClock};
 use evidence::org::{Plan, Role};
+use evidence::time::stamp;
 use futures_util::future::join_all;
+use poem::Endpoint as _;
 use poem::http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::harness::{Answer, Server, send};
+use super::harness::{Answer, Server, send, waits_for_a_lock};
 
 fn january() -> Value {
     json!({"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z"})
@@ -40,7 +47,7 @@ async fn a_request_makes_a_row_a_run_and_an_audit_entry(pool: PgPool) {
     let run = engine::Client::new(server.pool.clone()).find(run).await.unwrap().unwrap();
     assert_eq!(
         (run.workflow.as_str(), run.trace.as_deref()),
-        ("compliance_pack.build", Some(answer.header("x-request-id")))
+        ("compliance_pack.build", Some(answer.header("x-driftpack-request-id")))
     );
     assert_eq!(server.actions().await.last().unwrap(), "audit_export.requested");
 }
@@ -90,6 +97,87 @@ async fn a_repeated_request_gets_the_same_answer_and_takes_no_place(pool: PgPool
 }
 
 #[sqlx::test(migrations = false)]
+async fn an_answer_is_repeated_also_when_the_period_has_left_the_plans_window(pool: PgPool) {
+    let clock = VirtualClock::starting_at(Clock::System.now());
+    let server = Server::start_at(pool, Plan::Team, clock.clone().into()).await;
+    let owner = server.member(Role::Owner).await;
+    let start = clock.now() - TimeDelta::days(30) + TimeDelta::minutes(1);
+    let body = json!({"period_start": stamp(start), "period_end": stamp(clock.now())});
+    let first = post(&server, &owner, Some("k-1"), &body).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    clock.advance(Duration::from_mins(2));
+    let again = post(&server, &owner, Some("k-1"), &body).await;
+    assert_eq!((again.status, again.json()), (202, first.json()));
+    let other = post(&server, &owner, Some("k-2"), &body).await;
+    assert_eq!(other.refusal(), (422, "period_outside_plan_window".to_owned()));
+}
+
+/// From here on a request's commit waits until the returned transaction ends.
+async fn hold_commits(owner: &PgPool) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    sqlx::raw_sql(
+        "create function hold_commit() returns trigger language plpgsql as
+           $$ begin perform pg_advisory_xact_lock(7); return null; end $$;
+         create constraint trigger hold_commit after insert on audit_exports
+           deferrable initially deferred for each row execute function hold_commit()",
+    )
+    .execute(owner)
+    .await
+    .unwrap();
+    let mut held = owner.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(7)").execute(&mut *held).await.unwrap();
+    held
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_caller_who_hangs_up_during_the_commit_has_taken_a_place(pool: PgPool) {
+    let server = Server::start(pool.clone(), Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let held = hold_commits(&pool).await;
+    let app = crate::serve::app(Arc::clone(&server.state));
+    let request = poem::Request::builder()
+        .method(Method::POST)
+        .uri_str(format!("/api/v2/orgs/{}/audit-exports", server.org))
+        .header("authorization", format!("Bearer {owner}"))
+        .content_type("application/json")
+        .body(january().to_string());
+    tokio::select! {
+        answer = app.get_response(request) => panic!("{:?}", answer.status()),
+        () = waits_for_a_lock(&pool, "COMMIT") => {}
+    }
+    held.rollback().await.unwrap();
+    let began = tokio::time::Instant::now();
+    while server.get("audit-exports", &owner).await.json()["total"] != 1 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the request was not carried out");
+    }
+    let answers =
+        join_all((0..8).map(async |_| post(&server, &owner, None, &january()).await.status));
+    assert_eq!(answers.await.into_iter().filter(|status| *status == 202).count(), 4);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_commit_that_fails_gives_the_place_back(pool: PgPool) {
+    let server = Server::start(pool.clone(), Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    sqlx::raw_sql(
+        "create function fail_commit() returns trigger language plpgsql as
+           $$ begin raise 'not now' using errcode = 'serialization_failure'; end $$;
+         create constraint trigger fail_commit after insert on audit_exports
+           deferrable initially deferred for each row execute function fail_commit()",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for _ in 0..6 {
+        let refused = post(&server, &owner, None, &january()).await;
+        assert_eq!(refused.refusal(), (503, "database_unavailable".to_owned()));
+    }
+    sqlx::query("drop trigger fail_commit on audit_exports").execute(&pool).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(post(&server, &owner, None, &january()).await.status, 202);
+    }
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_request_that_fails_gives_its_place_back(pool: PgPool) {
     let server = Server::start(pool.clone(), Plan::Enterprise).await;
     let owner = server.member(Role::Owner).await;
@@ -105,13 +193,9 @@ async fn a_request_that_fails_gives_its_place_back(pool: PgPool) {
         );
     }
     sqlx::query("grant insert on admin_audit_log to driftpack_app").execute(&pool).await.unwrap();
-    // Places are given back behind the answer: the last one may take a moment.
-    let mut accepted = 0;
-    let began = tokio::time::Instant::now();
-    while accepted < 5 && began.elapsed() < std::time::Duration::from_secs(10) {
-        accepted += usize::from(post(&server, &owner, None, &body).await.status == 202);
+    for _ in 0..5 {
+        assert_eq!(post(&server, &owner, None, &body).await.status, 202);
     }
-    assert_eq!(accepted, 5);
     assert_eq!(server.get("audit-exports", &owner).await.json()["total"], 5);
 }
 
