@@ -132,9 +132,7 @@ impl Api {
         expected_min_seq: Query<Option<u64>>,
     ) -> Result<Json<Verification>, Refused<AdminErrors>> {
         let options = options(at_seq.0, expected_min_seq.0)?;
-        let PlatformAdmin { actor, context } = admin;
-        let cause = db::Cause::new(actor, context.request_id.clone(), context.now);
-        Ok(Json(answer(&context, ChainId::Platform, &options, &cause).await?))
+        Ok(Json(answer(&admin.context, ChainId::Platform, &options, &admin.cause()).await?))
     }
 }
 

@@ -12,6 +12,7 @@ mod body;
 mod download;
 mod finding;
 mod me;
+mod org;
 mod page;
 mod path;
 mod scan;
@@ -34,7 +35,7 @@ enum Tag {
     Findings,
     /// The hash-chained audit log and its verification.
     AuditLog,
-    /// What platform administrators see.
+    /// What platform administrators see and do.
     Admin,
     /// Who the caller is.
     Account,
@@ -48,6 +49,7 @@ type Operations = (
     scan::Api,
     finding::Api,
     audit_log::Api,
+    org::Api,
     me::Api,
     system::Api,
 );
@@ -60,6 +62,7 @@ pub(crate) fn service() -> OpenApiService<Operations, ()> {
         scan::Api,
         finding::Api,
         audit_log::Api,
+        org::Api,
         me::Api,
         system::Api,
     );

@@ -1,4 +1,4 @@
-//! The id of a thing inside an organisation: the second parameter of a path.
+//! The id of a thing in a path.
 
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
@@ -9,12 +9,11 @@ use uuid::Uuid;
 use crate::errors::{Denied, Error};
 
 /// An id from the path. A text that is no id names nothing: 404, as for an id of nobody.
-pub(crate) struct Id(pub(crate) Uuid);
+///
+/// poem-openapi numbers the parameters of a path: `N` is 1 for a thing inside an organisation.
+pub(crate) struct Id<const N: u8 = 1>(pub(crate) Uuid);
 
-/// poem-openapi numbers the parameters of a path; the organisation is the one before.
-const PARAM: &str = "param1";
-
-impl<'a> ApiExtractor<'a> for Id {
+impl<'a, const N: u8> ApiExtractor<'a> for Id<N> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
     const PARAM_IS_REQUIRED: bool = true;
     type ParamType = Uuid;
@@ -37,7 +36,7 @@ impl<'a> ApiExtractor<'a> for Id {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<Uuid>,
     ) -> poem::Result<Self> {
-        let id = request.raw_path_param(PARAM).and_then(|text| text.parse().ok());
+        let id = request.raw_path_param(&format!("param{N}")).and_then(|text| text.parse().ok());
         Ok(id.map(Self).ok_or_else(|| Error::from(Denied::NotFound("thing")))?)
     }
 }

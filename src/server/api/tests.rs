@@ -4,5 +4,6 @@ mod download;
 mod evidence;
 mod harness;
 mod order;
+mod org;
 mod request;
 mod time;

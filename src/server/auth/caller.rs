@@ -1,5 +1,6 @@
 //! The caller of a request, whatever organisation it is about.
 
+use db::Cause;
 use db::api_keys::ApiKey;
 use db::users::{Profile, User};
 use evidence::action::Actor;
@@ -97,8 +98,15 @@ pub(crate) struct Anyone {
 
 /// A person who administers the platform.
 pub(crate) struct PlatformAdmin {
-    pub(crate) actor: Actor,
+    actor: Actor,
     pub(crate) context: Context,
+}
+
+impl PlatformAdmin {
+    /// Who causes a change, from which request, and when.
+    pub(crate) fn cause(&self) -> Cause {
+        Cause::new(self.actor.clone(), self.context.request_id.clone(), self.context.now)
+    }
 }
 
 impl<'a> ApiExtractor<'a> for Anyone {

@@ -116,6 +116,7 @@ pub(crate) enum State {
     NotReady { status: &'static str },
     Gone { status: &'static str },
     InvalidTransition(String),
+    Taken(String),
     RouteNotFound,
     MethodNotAllowed,
 }

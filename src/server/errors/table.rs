@@ -212,6 +212,7 @@ impl State {
                     .with(json!({ "status": status }))
             }
             Self::InvalidTransition(message) => Row::new(409, "invalid_transition", message),
+            Self::Taken(message) => Row::new(409, "taken", message),
             Self::RouteNotFound => Row::new(
                 404,
                 "route_not_found",

@@ -81,7 +81,7 @@ async fn every_time_in_every_answer_is_utc_and_ends_with_z(pool: PgPool) {
         let at = DateTime::parse_from_rfc3339(text).unwrap().to_utc();
         assert_eq!(*text, stamp(at));
     }
-    assert!(found.len() > 50, "only {} times were found: {answers:?}", found.len());
+    assert!(found.len() >= 40, "only {} times were found: {answers:?}", found.len());
 }
 
 #[sqlx::test(migrations = false)]

@@ -1,0 +1,104 @@
+//! Organisations, as platform administrators make them and put them on plans.
+
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use uuid::Uuid;
+
+use super::Tag;
+use super::body::JsonBody;
+use super::path::Id;
+use super::time::Timestamp;
+use super::word::OrgPlan;
+use crate::auth::PlatformAdmin;
+use crate::errors::{Refused, statuses};
+
+/// An organisation to be made.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+pub(crate) struct OrgRequest {
+    /// 1 to 63 lower-case letters, digits and inner hyphens; nobody else's, and never changed.
+    slug: String,
+    /// 1 to 200 characters.
+    name: String,
+    plan: OrgPlan,
+}
+
+/// What an organisation is to become.
+#[derive(Debug, Object)]
+#[oai(deny_unknown_fields)]
+pub(crate) struct OrgChange {
+    plan: OrgPlan,
+}
+
+/// An organisation: the tenant.
+#[derive(Debug, Object)]
+pub(crate) struct Org {
+    id: Uuid,
+    slug: String,
+    name: String,
+    plan: OrgPlan,
+    created_at: Timestamp,
+}
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The organisation; it has no members yet.
+    #[oai(status = 201)]
+    Org(Json<Org>),
+}
+
+statuses! {
+    CreateErrors = [400, 401, 403, 408, 409, 413, 415, 422, 500, 503];
+    ChangeErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+}
+
+pub(crate) struct Api;
+
+#[OpenApi(prefix_path = "/api/v2", tag = "Tag::Admin")]
+impl Api {
+    /// Create an organisation
+    ///
+    /// Platform administrators. It is recorded in the organisation's audit log, as its first entry, and in the platform's.
+    #[oai(path = "/admin/orgs", method = "post", operation_id = "createOrg")]
+    async fn create(
+        &self,
+        admin: PlatformAdmin,
+        body: JsonBody<OrgRequest>,
+    ) -> Result<Created, Refused<CreateErrors>> {
+        let OrgRequest { slug, name, plan } = body.0;
+        let mut tx = admin.context.state.pool.begin().await?;
+        let org = db::orgs::create(&mut tx, &slug, &name, plan.into(), &admin.cause()).await?;
+        tx.commit().await?;
+        Ok(Created::Org(Json(org.into())))
+    }
+
+    /// Put an organisation on another plan
+    ///
+    /// Platform administrators. A change is recorded in the organisation's audit log and in the platform's; the same plan again changes nothing.
+    #[oai(path = "/admin/orgs/:org_id", method = "patch", operation_id = "changeOrg")]
+    async fn change(
+        &self,
+        admin: PlatformAdmin,
+        /// The organisation.
+        org_id: Id<0>,
+        body: JsonBody<OrgChange>,
+    ) -> Result<Json<Org>, Refused<ChangeErrors>> {
+        let mut tx = admin.context.state.pool.begin().await?;
+        let plan = body.0.plan.into();
+        let org = db::orgs::set_plan(&mut tx, org_id.0.into(), plan, &admin.cause()).await?;
+        tx.commit().await?;
+        Ok(Json(org.into()))
+    }
+}
+
+impl From<db::orgs::Org> for Org {
+    fn from(org: db::orgs::Org) -> Self {
+        Self {
+            id: org.id.0,
+            slug: org.slug,
+            name: org.name,
+            plan: org.plan.into(),
+            created_at: org.created_at.into(),
+        }
+    }
+}
