@@ -59,7 +59,7 @@ async fn verify_answers_for_any_position_and_notices_a_cut_tail() {
 async fn an_edit_behind_the_programs_back_is_found_and_named() {
     for (edit, kind) in [
         (
-            "update admin_audit_log set canonical = replace(canonical, 'scan.ingested', 'scan.forgotten') where seq = 3 and chain = '{}'",
+            "update admin_audit_log set canonical = replace(canonical, 'success', 'failure') where seq = 3 and chain = '{}'",
             "content",
         ),
         (
