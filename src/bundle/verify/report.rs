@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// The form of the JSON report.
 pub(super) const SCHEMA: &str = "driftpack.verification/v1";
-/// More faults of one kind than this are counted, not listed.
+/// More checks of one name and status than this are counted, not listed.
 const LISTED_MAX: usize = 20;
 
 /// The answer.
@@ -169,21 +169,25 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// The checks as they are made.
+///
+/// Memory is bounded, the answer is not: beyond [`LISTED_MAX`] of one name and status a check is counted under both, so that
+/// no number of harmless ones can hide a fault.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     made: Vec<Check>,
-    unlisted: Vec<(&'static str, usize)>,
+    unlisted: Vec<(&'static str, Status, usize)>,
 }
 
 impl Checks {
     pub(super) fn put(&mut self, name: &'static str, status: Status, detail: impl AsRef<str>) {
-        let listed = self.made.iter().filter(|check| check.name == name).count();
-        if listed < LISTED_MAX {
-            self.made.push(Check::new(name, status, detail.as_ref()));
-        } else if let Some((_, count)) = self.unlisted.iter_mut().find(|(of, _)| *of == name) {
-            *count += 1;
-        } else {
-            self.unlisted.push((name, 1));
+        let alike = |check: &&Check| check.name == name && check.status == status;
+        if self.made.iter().filter(alike).count() < LISTED_MAX {
+            return self.made.push(Check::new(name, status, detail.as_ref()));
+        }
+        let counted = self.unlisted.iter_mut().find(|(of, with, _)| (*of, *with) == (name, status));
+        match counted {
+            Some((_, _, count)) => *count += 1,
+            None => self.unlisted.push((name, status, 1)),
         }
     }
 
@@ -222,12 +226,8 @@ impl Checks {
     }
 
     pub(super) fn into_report(mut self, pack: Option<Facts>) -> Report {
-        for (name, count) in self.unlisted {
-            self.made.push(Check::new(
-                name,
-                Status::Note,
-                &format!("and {count} more of this kind"),
-            ));
+        for (name, status, count) in self.unlisted {
+            self.made.push(Check::new(name, status, &format!("and {count} more of this kind")));
         }
         let result = self
             .made
@@ -237,5 +237,47 @@ impl Checks {
             .unwrap_or(Outcome::Incomplete);
         let exit_code = result.exit_code();
         Report { schema: SCHEMA.to_owned(), result, exit_code, pack, checks: self.made }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(passed: usize, then: &[(Status, usize)]) -> Report {
+        let mut checks = Checks::default();
+        for _ in 0..passed {
+            checks.ok("continuity", "as attested");
+        }
+        for (status, times) in then {
+            for _ in 0..*times {
+                checks.put("continuity", *status, "rewritten");
+            }
+        }
+        checks.into_report(None)
+    }
+
+    #[test]
+    fn no_number_of_passed_checks_hides_a_fault() {
+        for (status, result) in [
+            (Status::Incomplete, Outcome::Incomplete),
+            (Status::Truncated, Outcome::Truncated),
+            (Status::Broken, Outcome::Broken),
+        ] {
+            let report = after(LISTED_MAX + 1, &[(status, 1)]);
+            assert_eq!((report.result, report.exit_code), (result, result.exit_code()));
+            assert!(report.text().contains("rewritten"), "{}", report.text());
+        }
+    }
+
+    #[test]
+    fn many_faults_are_counted_with_their_status_and_not_all_listed() {
+        let many = LISTED_MAX * 10;
+        let report = after(many, &[(Status::Incomplete, many), (Status::Broken, many)]);
+        assert_eq!(report.result, Outcome::Broken);
+        assert_eq!(report.checks.len(), 3 * (LISTED_MAX + 1));
+        let left =
+            format!("BROKEN      continuity     and {} more of this kind", many - LISTED_MAX);
+        assert!(report.text().contains(&left), "{}", report.text());
     }
 }
