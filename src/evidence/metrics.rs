@@ -43,6 +43,7 @@ pub struct RollForward {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     levels: BTreeMap<RiskLevel, RollForward>,
+    total: RollForward,
     findings: u64,
 }
 
@@ -51,6 +52,8 @@ pub struct Tally {
 pub enum Error {
     #[error("finding {number} does not tie: {roll:?}")]
     Finding { number: i64, roll: RollForward },
+    #[error("with finding {number} the sums are larger than any honest count")]
+    Overflow { number: i64 },
     #[error("the roll-forward of {level} does not tie: reported {reported:?}, counted {counted:?}")]
     Level { level: RiskLevel, reported: RollForward, counted: RollForward },
 }
@@ -89,27 +92,31 @@ impl RollForward {
             == wide(&[self.resolved, self.accepted, self.false_positive, self.open_at_end])
     }
 
-    fn plus(self, other: Self) -> Self {
-        Self {
-            open_at_start: self.open_at_start + other.open_at_start,
-            opened: self.opened + other.opened,
-            reopened: self.reopened + other.reopened,
-            resolved: self.resolved + other.resolved,
-            accepted: self.accepted + other.accepted,
-            false_positive: self.false_positive + other.false_positive,
-            open_at_end: self.open_at_end + other.open_at_end,
-        }
+    /// `None` where a sum does not fit.
+    fn plus(self, other: Self) -> Option<Self> {
+        Some(Self {
+            open_at_start: self.open_at_start.checked_add(other.open_at_start)?,
+            opened: self.opened.checked_add(other.opened)?,
+            reopened: self.reopened.checked_add(other.reopened)?,
+            resolved: self.resolved.checked_add(other.resolved)?,
+            accepted: self.accepted.checked_add(other.accepted)?,
+            false_positive: self.false_positive.checked_add(other.false_positive)?,
+            open_at_end: self.open_at_end.checked_add(other.open_at_end)?,
+        })
     }
 }
 
 impl Tally {
-    /// Counts one finding's own roll-forward (`open_at_*` are 0 or 1); refuses one that does not tie.
+    /// Counts one finding's own roll-forward (`open_at_*` are 0 or 1); refuses one that does not tie, or with which the sums
+    /// would not fit.
     pub fn add(&mut self, number: i64, level: RiskLevel, roll: RollForward) -> Result<(), Error> {
         if !roll.ties() || roll.open_at_start > 1 || roll.open_at_end > 1 || roll.opened > 1 {
             return Err(Error::Finding { number, roll });
         }
-        let counted = self.levels.entry(level).or_default();
-        *counted = counted.plus(roll);
+        let overflow = Error::Overflow { number };
+        let counted = self.level(level).plus(roll).ok_or(overflow.clone())?;
+        self.total = self.total.plus(roll).ok_or(overflow)?;
+        self.levels.insert(level, counted);
         self.findings += 1;
         Ok(())
     }
@@ -126,7 +133,7 @@ impl Tally {
 
     /// The count over all levels.
     pub fn total(&self) -> RollForward {
-        self.levels.values().fold(RollForward::default(), |sum, roll| sum.plus(*roll))
+        self.total
     }
 
     /// Compares with what the pack reports for each level.
@@ -189,6 +196,18 @@ mod tests {
         assert_eq!(serde_json::from_str::<Ratio>(&json).unwrap(), Ratio::new(1, 3));
         let none = serde_json::to_value(Ratio::default()).unwrap();
         assert!(none["percent"].is_null());
+    }
+
+    #[test]
+    fn counts_too_large_to_be_summed_are_refused() {
+        let huge = RollForward { reopened: u64::MAX, resolved: u64::MAX, ..RollForward::default() };
+        let mut tally = Tally::default();
+        tally.add(1, RiskLevel::High, huge).unwrap();
+        let whole = tally.clone();
+        for level in [RiskLevel::High, RiskLevel::Low] {
+            assert_eq!(tally.add(2, level, huge), Err(Error::Overflow { number: 2 }));
+        }
+        assert_eq!(tally, whole);
     }
 
     #[test]
