@@ -27,7 +27,8 @@ pub struct Walkthrough<'a> {
 /// The text; refuses values that could be read as something else by a shell or a Markdown viewer.
 pub fn render(walkthrough: &Walkthrough<'_>) -> Result<String, Error> {
     let plain = |text: &str| {
-        let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/?&=%+".contains(c);
+        // Brackets stand around the host of an address like `http://[::1]:8420`.
+        let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/?&=%+[]".contains(c);
         if text.chars().all(harmless) {
             Ok(())
         } else {

@@ -12,8 +12,13 @@ use crate::testing::{self, Sample, attestation, sample};
 /// The command blocks under «Linux», in order.
 fn linux_blocks(text: &str) -> Vec<String> {
     let linux = text.split("\n## ").find(|part| part.starts_with("Linux\n")).unwrap();
-    let blocks = linux.split("```bash\n").skip(1);
-    blocks.map(|block| block.split_once("```").unwrap().0.to_owned()).collect()
+    blocks_of(linux, "bash")
+}
+
+fn blocks_of(text: &str, shell: &str) -> Vec<String> {
+    let fence = format!("```{shell}\n");
+    let blocks = text.split(&fence).skip(1).map(|block| block.split_once("```").unwrap().0);
+    blocks.map(str::to_owned).collect()
 }
 
 /// Runs blocks in one shell, in a folder that holds nothing but the ZIP.
@@ -82,8 +87,7 @@ fn every_linux_block_runs_and_finds_the_pack_whole() {
         "OK: 14 files are listed, and the list itself is there",
         "OK: 5 entries, 4 to 8",
         "Signature Verified Successfully",
-        "the signature covers every listed file",
-        "the signature covers the attestation",
+        "OK: the signature is right; it covers every listed file, and the attestation",
         &sample.key.id(),
         "the live chain holds entry 12 as attested",
     ] {
@@ -128,12 +132,63 @@ fn the_live_step_stops_at_another_hash() {
     assert!(!run(&blocks, &sample).status.success());
 }
 
+/// The blocks of macOS in the place of those they stand for, on a system that has `shasum`, too.
 #[test]
-fn perls_shasum_takes_the_manifest_too() {
+fn the_macos_blocks_say_the_same() {
     let sample = sample();
-    let blocks = linux_blocks(&text(&sample));
-    let output = run(&[blocks[0].clone(), "shasum -a 256 -c MANIFEST.txt".to_owned()], &sample);
+    let text = text(&sample);
+    let macos = text.split("\n## ").find(|part| part.starts_with("macOS\n")).unwrap();
+    let [files, key]: [String; 2] = blocks_of(macos, "sh").try_into().unwrap();
+    let mut blocks = linux_blocks(&text);
+    blocks[1] = files;
+    let output = run(&[&blocks[..4], &[key]].concat(), &sample);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
+    assert!(said.contains("OK: 14 files are listed"), "{said}");
+    let id = sample.key.id();
+    assert!(said.lines().filter(|line| *line == id).count() == 2, "{said}");
+}
+
+/// A shell in which somebody types goes on after a command that failed.
+#[test]
+fn no_step_says_ok_after_a_failure() {
+    let steps: [(usize, Change); 3] = [
+        (2, |sample| sample.edit("scans.csv", |text| text.replacen("done", "lost", 1))),
+        (4, |sample| {
+            sample.edit("chain-attestation.json", |text| {
+                let at = text.find("\"sig\": \"").unwrap() + 8;
+                let other = if &text[at..=at] == "A" { "B" } else { "A" };
+                format!("{}{other}{}", &text[..at], &text[at + 1..])
+            });
+            sample.list();
+        }),
+        (4, |sample| {
+            sample.edit("chain-attestation.json", |text| {
+                text.replacen("\"checked\": 12", "\"checked\": 13", 1)
+            });
+            sample.list();
+        }),
+    ];
+    for (step, damage) in steps {
+        let mut sample = sample();
+        let blocks = linux_blocks(&text(&sample));
+        damage(&mut sample);
+        let folder = unpacked(&sample);
+        let script = format!("cd pack\n{}", blocks[step - 1]);
+        let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output();
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(said.contains("FAILED") && !said.contains("OK: "), "step {step}: {said}");
+    }
+}
+
+/// A folder that holds `pack/`.
+fn unpacked(sample: &Sample) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("pack")).unwrap();
+    for (name, bytes) in &sample.entries {
+        std::fs::write(folder.path().join("pack").join(name), bytes).unwrap();
+    }
+    folder
 }
 
 #[test]
@@ -147,6 +202,9 @@ fn values_that_a_shell_could_run_are_refused() {
         keys_url: testing::KEYS_URL,
     };
     assert!(render(&plain).is_ok());
+    let numeric = "http://[::1]:8420/.well-known/driftpack-keys.json";
+    let text = render(&Walkthrough { keys_url: numeric, ..plain }).unwrap();
+    assert!(text.contains(numeric));
     for hostile in ["$(id)", "`id`", "a b", "a;b", "a\nb", "<b>"] {
         assert!(render(&Walkthrough { file_name: hostile, ..plain }).is_err());
         assert!(render(&Walkthrough { org_slug: hostile, ..plain }).is_err());
