@@ -34,7 +34,7 @@ pub struct Attestation {
     pub chain: String,
     /// Of the canonical text of entries.
     pub canonical_version: String,
-    /// When the whole chain was re-verified; after the snapshot of the sections.
+    /// The moment it speaks of: that of the sections. The chain, as it stood then, was re-hashed from its first entry on.
     pub verified_at: Time,
     pub status: chain::Status,
     /// Entries re-hashed, from the first one.

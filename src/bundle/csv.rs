@@ -49,7 +49,7 @@ impl<W: Write> Writer<W> {
         self.table.check(row)?;
         for (column, cell) in self.table.columns.iter().zip(row) {
             let written = cell.written().unwrap_or_default();
-            if column.kind == Kind::Text {
+            if matches!(column.kind, Kind::Text | Kind::List) {
                 self.inner.write_field(guard(&written).as_bytes())?;
             } else {
                 self.inner.write_field(written.as_bytes())?;

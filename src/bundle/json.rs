@@ -35,8 +35,7 @@ pub const MEMBERS: [&str; 15] = [
     "chain",
 ];
 
-/// Where the audit chain stood in the snapshot of the sections. The attestation is made after it,
-/// so its head may lie further on.
+/// Where the audit chain stood in the snapshot of the sections: the position that the attestation speaks of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
@@ -146,6 +145,7 @@ impl<W: Write> Rows<'_, W> {
 
 fn value(writer: &mut impl Write, cell: &Cell) -> Result<(), Error> {
     match (cell, cell.written()) {
+        (Cell::List(parts), _) => serde_json::to_writer(writer, parts)?,
         (_, None) => writer.write_all(b"null")?,
         (Cell::Text(_) | Cell::Time(_), Some(text)) => {
             serde_json::to_writer(writer, text.as_ref())?;

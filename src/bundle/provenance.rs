@@ -99,8 +99,8 @@ pub struct Snapshot {
 #[serde(deny_unknown_fields)]
 pub struct Section {
     pub entry: String,
-    /// Absent for entries that come from no query of their own.
-    pub query: Option<Query>,
+    /// Every statement that the entry was made from; none for entries that come from no query.
+    pub queries: Vec<Query>,
     /// Rows or lines; absent where an entry has none (PDF, Markdown, `data.json` as a whole).
     pub rows: Option<u64>,
     pub bytes: u64,
@@ -110,13 +110,15 @@ pub struct Section {
     pub max: Option<String>,
 }
 
-/// Report logic.
+/// Report logic: a statement as it was asked, and what it was asked with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     pub name: String,
     pub sql: String,
     pub sql_sha256: String,
+    /// By place (`$1`), each exactly those that the statement names, in the text form of PostgreSQL: put between quotes, they
+    /// can be given to `EXECUTE`.
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -129,10 +131,10 @@ impl Query {
 
 impl Section {
     /// A CSV entry.
-    pub fn table(entry: &str, counted: Counted, query: Option<Query>) -> Self {
+    pub fn table(entry: &str, counted: Counted, queries: Vec<Query>) -> Self {
         Self {
             entry: entry.to_owned(),
-            query,
+            queries,
             rows: Some(counted.rows),
             bytes: counted.bytes,
             sha256: counted.sha256,
@@ -142,14 +144,14 @@ impl Section {
     }
 
     /// An entry with one item per line.
-    pub fn lines(entry: &str, digest: Digest, query: Option<Query>) -> Self {
-        Self { rows: Some(digest.lines), ..Self::file(entry, digest, query) }
+    pub fn lines(entry: &str, digest: Digest, queries: Vec<Query>) -> Self {
+        Self { rows: Some(digest.lines), ..Self::file(entry, digest, queries) }
     }
 
     /// An entry that is not made of rows.
-    pub fn file(entry: &str, digest: Digest, query: Option<Query>) -> Self {
+    pub fn file(entry: &str, digest: Digest, queries: Vec<Query>) -> Self {
         let Digest { sha256, bytes, .. } = digest;
-        Self { entry: entry.to_owned(), query, rows: None, bytes, sha256, min: None, max: None }
+        Self { entry: entry.to_owned(), queries, rows: None, bytes, sha256, min: None, max: None }
     }
 
     /// Whether `provenance.json` must have a section for the entry.
@@ -211,6 +213,8 @@ impl TieCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SequenceGaps {
+    /// The statements that were asked for the numbers.
+    pub queries: Vec<Query>,
     /// The organisation's finding numbers, from 1 to the newest.
     pub finding_numbers: Sequence,
     /// The entries of the audit chain in the period.

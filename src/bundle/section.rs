@@ -55,7 +55,7 @@ section! {
     drift_type Text,
     risk_level Text,
     risk_level_now Text,
-    changed_attributes Text,
+    changed_attributes List,
     detected_at Time,
     last_clean_scan_at Time,
     last_seen_at Time,

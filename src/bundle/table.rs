@@ -2,7 +2,7 @@
 //! `data.json`.
 //!
 //! A cell has one written form ([`Cell::written`]); CSV adds quoting and the formula guard to it,
-//! JSON adds quotes to text and times. An empty text and an absent value are both blank: nothing
+//! JSON adds quotes to text and times, and keeps a list as an array. An empty text and an absent value are both blank: nothing
 //! between two commas, `null` in JSON.
 
 use std::borrow::Cow;
@@ -21,6 +21,8 @@ pub enum Kind {
     Time,
     /// `true` or `false`.
     Flag,
+    /// Texts: one cell in CSV, an array in JSON.
+    List,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Time => "a time",
             Self::Flag => "true or false",
+            Self::List => "a list of texts",
         }
     }
 }
@@ -87,10 +90,11 @@ pub enum Cell {
     Decimal(f64, u8),
     Time(Time),
     Flag(bool),
+    List(Vec<String>),
     Null,
 }
 
-/// Between the parts of a list in one text cell.
+/// Between the parts of a list in one CSV cell.
 pub const LIST_SEPARATOR: &str = "; ";
 
 impl Cell {
@@ -99,10 +103,9 @@ impl Cell {
         Self::Text(value.to_string())
     }
 
-    /// A list in one cell, joined with [`LIST_SEPARATOR`].
+    /// A list of texts.
     pub fn list<T: AsRef<str>>(parts: &[T]) -> Self {
-        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
-        Self::Text(parts.join(LIST_SEPARATOR))
+        Self::List(parts.iter().map(|part| part.as_ref().to_owned()).collect())
     }
 
     /// A number with a fixed count of digits after the point; blank when absent.
@@ -110,7 +113,7 @@ impl Cell {
         value.into().map_or(Self::Null, |value| Self::Decimal(value, digits))
     }
 
-    /// The value without quotes; `None` when blank.
+    /// The value without quotes, a list joined with [`LIST_SEPARATOR`]; `None` when blank.
     pub fn written(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
@@ -118,6 +121,9 @@ impl Cell {
             Self::Decimal(number, digits) => decimal(*number, *digits).map(Cow::Owned),
             Self::Time(time) => Some(stamp(*time).into()),
             Self::Flag(flag) => Some(if *flag { "true" } else { "false" }.into()),
+            Self::List(parts) => {
+                Some(parts.join(LIST_SEPARATOR)).filter(|joined| !joined.is_empty()).map(Cow::Owned)
+            }
             Self::Null => None,
         }
     }
@@ -128,6 +134,7 @@ impl Cell {
             Self::Int(_) | Self::Decimal(..) => kind == Kind::Number,
             Self::Time(_) => kind == Kind::Time,
             Self::Flag(_) => kind == Kind::Flag,
+            Self::List(_) => kind == Kind::List,
             Self::Null => true,
         }
     }

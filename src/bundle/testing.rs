@@ -18,7 +18,7 @@ use crate::attestation::{Attestation, Previous};
 use crate::digest;
 use crate::keys::SigningKey;
 use crate::manifest::{self, Hashes};
-use crate::provenance::{Provenance, Section};
+use crate::provenance::{Provenance, VerificationKey};
 use crate::{section, zip};
 
 /// A moment of 2026, for readable test data.
@@ -99,8 +99,8 @@ impl Sample {
     pub fn describe(&mut self, entry: &str) {
         let digest = digest::of(self.get(entry));
         let records = ::csv::Reader::from_reader(self.get(entry)).records().count() as u64;
-        self.rewrite(|sections| {
-            let section = sections.iter_mut().find(|section| section.entry == entry);
+        self.rewrite(|provenance| {
+            let section = provenance.sections.iter_mut().find(|section| section.entry == entry);
             let section = section.expect("provenance describes the entry");
             let rows = if section::find(entry).is_some() { records } else { digest.lines };
             section.rows = section.rows.map(|_| rows);
@@ -110,12 +110,18 @@ impl Sample {
 
     /// Lets provenance.json say nothing about `entry`.
     pub fn undescribe(&mut self, entry: &str) {
-        self.rewrite(|sections| sections.retain(|section| section.entry != entry));
+        self.rewrite(|provenance| provenance.sections.retain(|section| section.entry != entry));
     }
 
-    fn rewrite(&mut self, change: impl FnOnce(&mut Vec<Section>)) {
+    /// Lets provenance.json name the key that signs.
+    pub fn rename_signer(&mut self) {
+        let key = VerificationKey::of(&self.key.public()).expect("the key is sound");
+        self.rewrite(|provenance| provenance.signing_key = Some(key));
+    }
+
+    fn rewrite(&mut self, change: impl FnOnce(&mut Provenance)) {
         let mut provenance = Provenance::parse(self.get(PROVENANCE)).expect("it is readable");
-        change(&mut provenance.sections);
+        change(&mut provenance);
         self.put(PROVENANCE, provenance.render().expect("plain values").into_bytes());
     }
 

@@ -19,7 +19,9 @@ use crate::provenance::{
     self, ControlTotals, Exclusion, Product, Provenance, Query, Request, Section, Sequence,
     SequenceGaps, Snapshot, TieCheck, TieOut, VerificationKey,
 };
-use crate::section::{self, ControlEntry, CoverageMonth, Exception, Finding, RemediationSla, Scan};
+use crate::section::{
+    self, ControlEntry, CoverageMonth, Exception, Finding, RemediationSla, Scan, StateSource,
+};
 use crate::table::{Cell, Table};
 use crate::walkthrough::{self, Walkthrough};
 
@@ -113,6 +115,7 @@ pub fn summary() -> Summary {
             scans_partial: 1,
             sources: 1,
             longest_gap_hours: Some(744.0),
+            hours_to_resolve: resolved_in(roll_forward(None).resolved),
             within_sla: Ratio::new(1, 3),
             scope_coverage: Ratio::new(3, 3),
             ..Headline::default()
@@ -130,14 +133,20 @@ pub fn summary() -> Summary {
     }
 }
 
+fn resolved_in(count: u64) -> Spread {
+    Spread { count, mean: (count > 0).then_some(12.5), ..Spread::default() }
+}
+
+/// The scan of February is a partial one.
 fn coverage(month: String) -> Coverage {
+    let partial = month.ends_with("-02");
     Coverage {
         month,
         partial_month: false,
         scope: Ratio::new(1, 1),
         scans_expected: None,
-        scans_done: 1,
-        scans_partial: 0,
+        scans_done: (!partial).into(),
+        scans_partial: partial.into(),
         scans_failed: 0,
         longest_gap_hours: Some(744.0),
         iac: Ratio::new(90, 100),
@@ -146,10 +155,11 @@ fn coverage(month: String) -> Coverage {
 }
 
 fn sla(risk_level: RiskLevel) -> Sla {
+    let roll_forward = roll_forward(Some(risk_level));
     Sla {
         risk_level,
-        roll_forward: roll_forward(Some(risk_level)),
-        hours_to_resolve: Spread { count: 1, mean: Some(12.5), ..Spread::default() },
+        roll_forward,
+        hours_to_resolve: resolved_in(roll_forward.resolved),
         oldest_open_hours: None,
         mean_open_hours: None,
         target_hours: 72,
@@ -168,6 +178,7 @@ fn rows(table: &'static Table) -> Vec<Vec<Cell>> {
         pack::REMEDIATION_SLA => {
             summary().sla.iter().map(|sla| RemediationSla::from(sla).cells()).collect()
         }
+        pack::STATE_SOURCES => vec![state_source().cells()],
         pack::EXCEPTIONS => vec![accepted().cells()],
         pack::CONTROLS => evidence::control::all()
             .iter()
@@ -243,6 +254,20 @@ fn scan((month, status): (u32, &str)) -> Vec<Cell> {
     scan.cells()
 }
 
+fn state_source() -> StateSource {
+    StateSource {
+        id: SOURCE.into(),
+        name: "prod".into(),
+        kind: "s3".into(),
+        location: "s3://state/prod".into(),
+        expected_scan_interval_hours: Cell::Null,
+        active: true.into(),
+        version: 1.into(),
+        changed_by: Cell::text(format_args!("user:{OWNER}")),
+        changed_at: (at(1, 1, 0) - chrono::Duration::days(28)).into(),
+    }
+}
+
 fn accepted() -> Exception {
     Exception {
         kind: "accepted_risk".into(),
@@ -263,10 +288,10 @@ pub(super) fn entries(key: &SigningKey) -> Vec<(String, Vec<u8>)> {
         let (bytes, counted) = csv(table);
         entries.push((table.entry.to_owned(), bytes));
         let query = Query::new(table.name, "select 1", BTreeMap::new());
-        sections.push(Section::table(table.entry, counted, Some(query)));
+        sections.push(Section::table(table.entry, counted, vec![query]));
     }
     let log: String = chain().of_period().map(|entry| entry.canonical.clone() + "\n").collect();
-    sections.push(Section::lines(pack::AUDIT_EVENTS, digest::of(log.as_bytes()), None));
+    sections.push(Section::lines(pack::AUDIT_EVENTS, digest::of(log.as_bytes()), Vec::new()));
     entries.push((pack::AUDIT_EVENTS.to_owned(), log.into_bytes()));
     let files = [
         (pack::SUMMARY_PDF, b"%PDF-1.7 (a stand-in)\n".to_vec()),
@@ -274,7 +299,7 @@ pub(super) fn entries(key: &SigningKey) -> Vec<(String, Vec<u8>)> {
         (pack::AUDIT_LOG_VERIFY, walkthrough(key).into_bytes()),
     ];
     for (name, bytes) in files {
-        sections.push(Section::file(name, digest::of(&bytes), None));
+        sections.push(Section::file(name, digest::of(&bytes), Vec::new()));
         entries.push((name.to_owned(), bytes));
     }
     let provenance = provenance(sections, key).render().expect("plain values");
@@ -362,6 +387,7 @@ fn provenance(sections: Vec<Section>, key: &SigningKey) -> Provenance {
         control_totals: ControlTotals::from(&summary),
         tie_out: TieOut { levels, checks: vec![tie] },
         sequence_gaps: SequenceGaps {
+            queries: vec![Query::new("sequence", "select 6", BTreeMap::new())],
             finding_numbers: Sequence { first: Some(1), last: Some(6), missing: Vec::new() },
             audit_seq: Sequence { first, last, missing: Vec::new() },
         },

@@ -7,8 +7,8 @@ use evidence::pack;
 use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::Limits;
 use super::report::{Checks, plain};
+use super::{Limits, layout};
 use crate::digest::Sum;
 use crate::zip::is_safe_name;
 
@@ -54,10 +54,12 @@ pub(super) fn open<R: Read + Seek>(
             return None;
         }
         Ok(Frame::Padded) => checks.broken("archive", "there are bytes before or after the ZIP"),
-        Err(error) => {
-            checks.incomplete("archive", format!("the file could not be read: {error}"));
-            return None;
-        }
+        Err(error) => return unreadable(&error, checks),
+    }
+    match layout::walk(&mut reader) {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => checks.broken("archive", format!("it is no plain ZIP: {fault}")),
+        Err(error) => return unreadable(&error, checks),
     }
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut inner = match ZipArchive::with_config(config, reader) {
@@ -78,6 +80,11 @@ pub(super) fn open<R: Read + Seek>(
     );
     checks.ok_if_silent("limits", "no entry is larger or denser than an honest one");
     Some(Archive { inner, entries })
+}
+
+fn unreadable<T>(error: &io::Error, checks: &mut Checks) -> Option<T> {
+    checks.incomplete("archive", format!("the file could not be read: {error}"));
+    None
 }
 
 enum Frame {

@@ -140,7 +140,7 @@ fn excerpt(excerpt: &Excerpt, attestation: &Attestation, contents: &Contents, ch
     );
 }
 
-/// Every attested position that lies in the excerpt must have the very hash.
+/// Every attested position that lies in the excerpt, or just before it, must have the very hash.
 fn positions(excerpt: &Excerpt, attestation: &Attestation, checks: &mut Checks) {
     let previous =
         attestation.previous_attestations.iter().map(|previous| (previous.seq, &previous.hash_hex));
@@ -153,7 +153,7 @@ fn positions(excerpt: &Excerpt, attestation: &Attestation, checks: &mut Checks) 
         if excerpt.at(seq).is_some_and(|hash| hex::encode(hash) != *attested) {
             checks.broken(
                 "attestation",
-                format!("entry {seq} in the excerpt has another hash than the attested one"),
+                format!("entry {seq} has another hash in the excerpt than the attested one"),
             );
         }
     }

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek};
 use evidence::pack;
 
 use super::archive::{Archive, Entry};
+use super::inflate::Inflate;
 use super::meter::{Allowance, Meter};
 use super::recount::Recount;
 use super::report::{Checks, Facts};
@@ -75,8 +76,8 @@ pub(super) fn read<R: Read + Seek>(
     let (first, rest): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| FIRST.contains(&entry.name));
     for entry in first.into_iter().chain(rest) {
-        let file = match archive.inner.by_index(entry.position) {
-            Ok(file) => file,
+        let file = match archive.inner.by_index_raw(entry.position) {
+            Ok(file) => Inflate::new(file),
             Err(error) => {
                 checks.broken("archive", format!("{} cannot be opened: {error}", entry.name));
                 continue;

@@ -1,17 +1,19 @@
 //! Earlier packs: what already left the house binds what comes later.
 
-use super::Older;
+use super::Options;
 use super::content::Contents;
 use super::report::{Checks, Facts, Outcome};
+use crate::keys::PublicKey;
 
 const NAME: &str = "continuity";
 
 pub(super) fn check(
     contents: &Contents,
     facts: Option<&Facts>,
-    against: &[Older],
+    options: &Options,
     checks: &mut Checks,
 ) {
+    let Options { against, keys, .. } = options;
     if against.is_empty() {
         return checks.note(NAME, "no earlier pack was given to compare with (--against)");
     }
@@ -30,6 +32,7 @@ pub(super) fn check(
             checks.incomplete(NAME, format!("{name} is itself {result}, so it proves nothing"));
             continue;
         }
+        signer(name, then, now, keys, checks);
         compare(name, then, now, contents, checks);
     }
 }
@@ -49,18 +52,16 @@ fn compare(name: &str, then: &Facts, now: &Facts, contents: &Contents, checks: &
         return checks
             .truncated(NAME, format!("{name} attests entry {then}; the chain now ends at {now}"));
     }
-    if then.signed_by != now.signed_by {
-        checks.note(
-            NAME,
-            format!("{name} was signed by another key; ask for the published list of keys"),
-        );
-    }
     let seq = then.head_seq;
     let found = hashes(then, contents);
     if found.is_empty() {
         checks.incomplete(
             NAME,
-            format!("this pack says nothing about entry {seq}, which {name} attests"),
+            format!(
+                "this pack does not name {name} among the earlier ones, and entry {seq}, which that one attests, lies outside \
+                 its excerpt; packs that were built side by side do not know of each other: compare both with a later one, \
+                 or ask the running product about entry {seq}"
+            ),
         );
     } else if found.iter().all(|hash| *hash == then.head_hash_hex) {
         checks.ok(NAME, format!("the chain still holds entry {seq} as {name} attested it"));
@@ -71,6 +72,23 @@ fn compare(name: &str, then: &Facts, now: &Facts, contents: &Contents, checks: &
         );
     }
     completed(name, then, contents, checks);
+}
+
+/// A key that nobody vouches for can sign anything, a rewritten chain too.
+fn signer(name: &str, then: &Facts, now: &Facts, keys: &[PublicKey], checks: &mut Checks) {
+    if then.signed_by == now.signed_by {
+        return;
+    }
+    let is_known = |kid: &Option<String>| keys.iter().any(|key| Some(&key.kid) == kid.as_ref());
+    if is_known(&then.signed_by) && is_known(&now.signed_by) {
+        checks.ok(NAME, format!("{name} was signed by another key; you trust both"));
+    } else {
+        let detail = format!(
+            "{name} was signed by another key, and you do not trust both: get the list of keys from the organisation by \
+             another way, and give both with --key"
+        );
+        checks.incomplete(NAME, detail);
+    }
 }
 
 /// Everything that this pack says about the hash of the older pack's head.

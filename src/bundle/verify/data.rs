@@ -13,7 +13,7 @@ use super::meter::Allowance;
 use super::tables::{Rows, Values};
 use crate::json::{Chain, MEMBERS, SCHEMA};
 use crate::section;
-use crate::table::{Column, Kind, Table};
+use crate::table::{Column, Kind, LIST_SEPARATOR, Table};
 
 /// What was read; the rows only as counts and digests.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// One value, put into the digest of its section without being kept.
+/// One value or list of texts, put into the digest of its section without being kept.
 struct Scalar<'a> {
     table: &'static Table,
     column: &'static Column,
@@ -197,7 +197,7 @@ impl Scalar<'_> {
     }
 }
 
-impl Visitor<'_> for Scalar<'_> {
+impl<'de> Visitor<'de> for Scalar<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,5 +230,17 @@ impl Visitor<'_> for Scalar<'_> {
         // A blank is null, never an empty text.
         let kinds = if text.is_empty() { &[][..] } else { &[Kind::Text, Kind::Time] };
         self.put(kinds, |values| values.text(text))
+    }
+
+    /// A list is compared as the CSV shows it; the allowance of the row bounds it.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut parts: Vec<String> = Vec::new();
+        while let Some(part) = seq.next_element()? {
+            parts.push(part);
+        }
+        let joined = parts.join(LIST_SEPARATOR);
+        self.put(&[Kind::List], |values| {
+            if joined.is_empty() { values.blank() } else { values.text(&joined) }
+        })
     }
 }

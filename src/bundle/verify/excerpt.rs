@@ -16,6 +16,8 @@ use crate::attestation::Attestation;
 pub(super) struct Excerpt {
     pub(super) lines: u64,
     pub(super) verdict: Verdict,
+    /// What the first line says of the entry before it: its position and hash.
+    pub(super) before: Option<(i64, Hash)>,
     /// The earliest and latest time of an entry.
     pub(super) times: Option<(Time, Time)>,
     /// What the entries `audit_export.completed` say of the packs at hand, by export id.
@@ -30,9 +32,10 @@ pub(super) struct Completed {
 }
 
 impl Excerpt {
-    /// The hash of entry `seq`, if it is in the excerpt and was found right.
+    /// The hash of entry `seq`, if it is in the excerpt and was found right, or if it is the one that the first line follows.
     pub(super) fn at(&self, seq: i64) -> Option<Hash> {
-        self.verdict.at(seq)
+        let before = self.before.filter(|(before, _)| *before == seq).map(|(_, hash)| hash);
+        self.verdict.at(seq).or(before)
     }
 }
 
@@ -67,7 +70,8 @@ pub(super) fn read(
         seen.line(canonical, &exports);
     }
     let verdict = verifier.finish(None, attestation.period.last_seq);
-    Ok(Excerpt { lines: seen.lines, verdict, times: seen.times, completed: seen.completed })
+    let Seen { lines, before, times, completed } = seen;
+    Ok(Excerpt { lines, verdict, before, times, completed })
 }
 
 fn watching(
@@ -87,6 +91,7 @@ fn watching(
 #[derive(Default)]
 struct Seen {
     lines: u64,
+    before: Option<(i64, Hash)>,
     times: Option<(Time, Time)>,
     completed: BTreeMap<String, Completed>,
 }
@@ -95,6 +100,9 @@ impl Seen {
     fn line(&mut self, canonical: &str, exports: &BTreeSet<String>) {
         self.lines += 1;
         let Some(text) = Text::parse(canonical) else { return };
+        if self.lines == 1 {
+            self.before = text.prev_hash.map(|hash| (text.seq.saturating_sub(1), hash));
+        }
         let (first, last) = self.times.get_or_insert((text.created_at, text.created_at));
         *first = text.created_at.min(*first);
         *last = text.created_at.max(*last);

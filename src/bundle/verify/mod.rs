@@ -5,7 +5,7 @@
 //! could not be. It reads ZIPs with another implementation than the one that writes them.
 //!
 //! What `ok` means: the entries are the ones that were signed together with a chain position, the
-//! figures agree with each other, and the part of the audit chain in the pack is whole. What it
+//! figures agree with each other and with the rows, and the part of the audit chain in the pack is whole. What it
 //! does not mean: that the signer told the truth. Without a pinned key it also does not say who
 //! signed ("trust on first use").
 
@@ -15,9 +15,12 @@ mod content;
 mod continuity;
 mod data;
 mod excerpt;
+mod inflate;
+mod layout;
 mod meter;
 mod recount;
 mod report;
+mod summary;
 mod tables;
 mod totals;
 mod trust;
@@ -83,7 +86,7 @@ pub fn verify<R: Read + Seek>(mut reader: R, options: &Options) -> Report {
     attested::check(&contents, &mut checks);
     let signed_by = trust::check(&contents, &options.keys, &mut checks);
     let facts = contents.facts(signed_by, zip_sha256);
-    continuity::check(&contents, facts.as_ref(), &options.against, &mut checks);
+    continuity::check(&contents, facts.as_ref(), options, &mut checks);
     checks.into_report(facts)
 }
 

@@ -60,7 +60,7 @@ impl Values {
             return Ok(());
         }
         match kind {
-            Kind::Text => {
+            Kind::Text | Kind::List => {
                 let raw = unguard(cell);
                 if guard(raw) != cell {
                     return Err("is text that a spreadsheet would run as a formula");

@@ -9,6 +9,7 @@ use evidence::risk::RiskLevel;
 use super::content::Contents;
 use super::data::Document;
 use super::report::Checks;
+use super::summary;
 use crate::digest::{Digest, sha256_hex};
 use crate::provenance::{ControlTotals, Provenance, Query, Section};
 use crate::section;
@@ -54,7 +55,7 @@ fn data(document: &Document, contents: &Contents, checks: &mut Checks) {
             );
         }
     }
-    let (summary, headline) = (&document.summary, &document.summary.headline);
+    let summary = &document.summary;
     let same = summary.org == document.org
         && summary.period == document.period
         && summary.generated_at == document.generated_at
@@ -64,19 +65,11 @@ fn data(document: &Document, contents: &Contents, checks: &mut Checks) {
         "data",
         "the summary in data.json is of another organisation, period or time",
     );
-    let findings = contents.tables.get(pack::FINDINGS).map(|table| table.rows);
-    let counted = findings.is_none_or(|rows| rows == headline.findings_in_period);
-    checks.require(counted, "data", "the summary counts other findings than findings.csv has rows");
-    let scans = |status: &str| contents.recount.scans.get(status).copied().unwrap_or_default();
-    let reported = (headline.scans_done, headline.scans_partial, headline.scans_failed);
-    let recounted = (scans("done"), scans("partial"), scans("failed"));
-    let unread = !contents.tables.contains_key(pack::SCANS);
-    checks.require(
-        unread || reported == recounted,
+    summary::check(summary, contents, checks);
+    checks.ok_if_silent(
         "data",
-        "the summary counts other scans than scans.csv",
+        "data.json says the same as the CSV files, row by row, and its summary follows from them",
     );
-    checks.ok_if_silent("data", "data.json says the same as the CSV files, row by row");
 }
 
 /// What provenance.json says, against what is there.
@@ -95,6 +88,8 @@ fn provenance(provenance: &Provenance, contents: &Contents, checks: &mut Checks)
         let totals = ControlTotals::from(&document.summary) == provenance.control_totals;
         checks.require(totals, "provenance", "the control totals are not those of data.json");
     }
+    let hashed = are_hashed(&provenance.sequence_gaps.queries);
+    checks.require(hashed, "provenance", "a query of the sequences does not have its SHA-256");
     let detail = "rows, bytes and SHA-256 of every entry are as provenance.json says";
     checks.ok_if_silent("provenance", detail);
 }
@@ -131,11 +126,14 @@ fn section(section: &Section, digest: &Digest, counted: Option<u64>, checks: &mu
     };
     require((&section.sha256, section.bytes) == (&digest.sha256, digest.bytes), "bytes");
     require(counted.is_none() || section.rows == counted, "rows");
-    let hash = |query: &Query| query.sql_sha256 == sha256_hex(query.sql.as_bytes());
-    if !section.query.as_ref().is_none_or(hash) {
-        let detail = format!("the query of {} does not have its SHA-256", section.entry);
+    if !are_hashed(&section.queries) {
+        let detail = format!("a query of {} does not have its SHA-256", section.entry);
         checks.broken("provenance", detail);
     }
+}
+
+fn are_hashed(queries: &[Query]) -> bool {
+    queries.iter().all(|query| query.sql_sha256 == sha256_hex(query.sql.as_bytes()))
 }
 
 /// Three counts of the same: findings.csv, remediation_sla.csv, the summary.

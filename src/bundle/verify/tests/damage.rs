@@ -3,14 +3,14 @@
 //! Two kinds of attacker: one who can only change bytes, and one who also has the key and signs and
 //! lists everything anew (`+ key`), so that only the figures and the chain can give them away.
 
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 
-use super::super::Outcome::{self, Broken, Incomplete, Ok, Truncated};
+use super::super::Outcome::{self, Broken, Incomplete, Ok};
 use super::super::{Limits, Options};
 use super::{pinned, report};
-use crate::attestation::Attestation;
+use crate::attestation::{Attestation, Previous};
 use crate::keys::SigningKey;
-use crate::testing::{Sample, attestation, sample};
+use crate::testing::{Sample, attestation, chain, sample};
 
 struct Damage {
     what: &'static str,
@@ -231,6 +231,87 @@ const DAMAGES: &[Damage] = &[
     damage("an empty manifest", &["manifest"], Broken, |sample| {
         sample.put("MANIFEST.txt", Vec::new());
     }),
+    damage("a total in the summary of scans changed + key", &["data"], Broken, |sample| {
+        swap(sample, "data.json", "\"scans_done\":2", "\"scans_done\":3");
+        cover_up(sample, "data.json");
+    }),
+    damage("a month of the summary changed + key", &["data"], Broken, |sample| {
+        swap(
+            sample,
+            "data.json",
+            "\"longest_gap_hours\":744.0,\"iac\"",
+            "\"longest_gap_hours\":74.0,\"iac\"",
+        );
+        cover_up(sample, "data.json");
+    }),
+    damage("a month of both tables changed + key", &["data"], Broken, |sample| {
+        swap(sample, "coverage_monthly.csv", "2026-01,1,1,100.0,", "2026-01,2,1,50.0,");
+        sample.describe("coverage_monthly.csv");
+        swap(
+            sample,
+            "data.json",
+            "\"sources_in_scope\":1,\"sources_with_complete_scan\":1,\"scope_coverage_pct\":100.0",
+            "\"sources_in_scope\":2,\"sources_with_complete_scan\":1,\"scope_coverage_pct\":50.0",
+        );
+        cover_up(sample, "data.json");
+    }),
+    damage("a scan moved to another month + key", &["data"], Broken, |sample| {
+        for (entry, text) in [("scans.csv", ","), ("data.json", "\"")] {
+            let at = |month| format!("{text}2026-{month}-10T06:00:00.000000Z{text}");
+            swap(sample, entry, &at("03"), &at("01"));
+            sample.describe(entry);
+        }
+        sample.sign_again();
+    }),
+    damage("a time of the summary changed + key", &["data"], Broken, |sample| {
+        let level = "\"resolved\":1,\"accepted\":0,\"false_positive\":0,\"open_at_end\":0,\"hours_to_resolve\":{\"count\":1,\"mean\":";
+        swap(sample, "data.json", &format!("{level}12.5"), &format!("{level}2.5"));
+        cover_up(sample, "data.json");
+    }),
+    damage("the times to resolve counted otherwise + key", &["data"], Broken, |sample| {
+        swap(
+            sample,
+            "data.json",
+            "\"hours_to_resolve\":{\"count\":2",
+            "\"hours_to_resolve\":{\"count\":3",
+        );
+        cover_up(sample, "data.json");
+    }),
+    damage("an exception of the summary forgotten + key", &["data"], Broken, |sample| {
+        swap(sample, "data.json", "\"accepted_risks\":1", "\"accepted_risks\":0");
+        cover_up(sample, "data.json");
+    }),
+    damage("a state of the summary forgotten + key", &["data"], Broken, |sample| {
+        swap(sample, "data.json", "\"sources\":1", "\"sources\":2");
+        cover_up(sample, "data.json");
+    }),
+    damage("a list as text in data.json + key", &["data"], Broken, |sample| {
+        swap(
+            sample,
+            "data.json",
+            "[\"assume_role_policy\",\"tags\"]",
+            "\"assume_role_policy; tags\"",
+        );
+        cover_up(sample, "data.json");
+    }),
+    damage("a part of a list removed + key", &["data"], Broken, |sample| {
+        swap(sample, "data.json", "[\"assume_role_policy\",\"tags\"]", "[\"assume_role_policy\"]");
+        cover_up(sample, "data.json");
+    }),
+    damage("counts that cannot be summed + key", &["tables"], Broken, |sample| {
+        let huge = u64::MAX.to_string();
+        sample.edit("findings.csv", |text| {
+            text.replace(",1,1,1,0,0\n", &format!(",1,{huge},{huge},0,0\n"))
+                .replace(",0,0,1,0,0\n", &format!(",0,{huge},{huge},0,0\n"))
+        });
+        cover_up(sample, "findings.csv");
+    }),
+    damage("an earlier head just before the excerpt + key", &["attestation"], Broken, |sample| {
+        let export_id = evidence::ids::ExportId(uuid::Uuid::from_u128(7));
+        let earlier = Previous { export_id, seq: 3, hash_hex: chain().hash_hex(2) };
+        sample.sign(Attestation { previous_attestations: vec![earlier], ..attestation() });
+        sample.list();
+    }),
     damage("a query that is not the one hashed + key", &["provenance"], Broken, |sample| {
         swap(sample, "provenance.json", "\"select 1\"", "\"select 2\"");
         sample.sign_again();
@@ -292,77 +373,6 @@ fn a_flipped_byte_anywhere_in_the_file_is_found_or_harmless() {
             assert_eq!(read(zip), read(whole.clone()), "byte {position}");
         }
     }
-}
-
-#[test]
-fn a_file_cut_anywhere_is_truncated() {
-    let whole = sample().zip();
-    for length in [0, 1, 21, 22, 1000, whole.len() / 2, whole.len() - 1] {
-        let report = report(&whole[..length], &Options::default());
-        assert_eq!(
-            (report.result, report.exit_code),
-            (Truncated, 2),
-            "{length}: {}",
-            report.text()
-        );
-    }
-}
-
-#[test]
-fn bytes_before_or_after_the_zip_are_found() {
-    let whole = sample().zip();
-    for zip in [[b"MZ".as_slice(), &whole].concat(), [&whole, b"more".as_slice()].concat()] {
-        let report = report(&zip, &Options::default());
-        assert_eq!(report.result, Broken, "{}", report.text());
-    }
-}
-
-/// Puts entries of any kind into a ZIP, with the other ZIP writer.
-fn foreign(add: impl FnOnce(&mut ::zip::ZipWriter<Cursor<Vec<u8>>>)) -> Vec<u8> {
-    let mut zip = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in &sample().entries {
-        zip.start_file(name.as_str(), ::zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    add(&mut zip);
-    zip.finish().unwrap().into_inner()
-}
-
-#[test]
-fn a_pack_that_was_packed_again_is_still_whole() {
-    let report = report(&foreign(|_| ()), &Options::default());
-    assert_eq!(report.result, Ok, "{}", report.text());
-}
-
-#[test]
-fn absolute_upward_linked_and_foreign_names_are_found() {
-    let options = ::zip::write::SimpleFileOptions::default();
-    for name in ["/etc/cron.d/x", "../../x", "C:\\x", "a/b", "data.json\u{202e}", "DATA.JSON"] {
-        let zip = foreign(|zip| zip.start_file(name, options).unwrap());
-        let report = report(&zip, &Options::default());
-        assert_eq!(report.result, Broken, "{name}: {}", report.text());
-        assert!(!report.text().contains('\u{202e}'));
-    }
-    let zip = foreign(|zip| zip.add_symlink("summary.lnk", "/etc/passwd", options).unwrap());
-    assert_eq!(report(&zip, &Options::default()).result, Broken);
-}
-
-#[test]
-fn a_name_used_twice_is_found() {
-    let mut zip = foreign(|zip| {
-        zip.start_file("data.jsox", ::zip::write::SimpleFileOptions::default()).unwrap();
-    });
-    let places: Vec<_> = zip
-        .windows(9)
-        .enumerate()
-        .filter(|(_, name)| *name == b"data.jsox")
-        .map(|(at, _)| at)
-        .collect();
-    for at in places {
-        zip[at + 8] = b'n';
-    }
-    let report = report(&zip, &Options::default());
-    assert_eq!(report.result, Broken, "{}", report.text());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The sample pack, whole and damaged.
 
+mod container;
 mod damage;
 mod older;
 mod trusted;

@@ -3,6 +3,7 @@
 use super::super::{Older, Options, Outcome, Report, Status};
 use super::{pinned, report};
 use crate::attestation::{Attestation, Position, Previous};
+use crate::keys::{PublicKey, SigningKey};
 use crate::testing::{Sample, attestation, chain, sample};
 
 /// A pack attested when the chain had `head` entries.
@@ -79,6 +80,34 @@ fn a_chain_that_became_shorter_is_truncated() {
     older.pack.as_mut().unwrap().head_seq = 40;
     let report = against(&sample(), &older);
     assert_eq!((report.result, report.exit_code), (Outcome::Truncated, 2), "{}", report.text());
+}
+
+#[test]
+fn another_signer_proves_continuity_only_when_both_keys_are_trusted() {
+    let mut older = earlier(11);
+    older.key = SigningKey::generate([9; 32]);
+    older.rename_signer();
+    older.sign_again();
+    let open = Options::default();
+    let older_report = report(&older.zip(), &open);
+    assert_eq!(older_report.result, Outcome::Ok, "{}", older_report.text());
+    let now = Sample::with_previous(named(11, chain().hash_hex(11)));
+    let with = |keys: Vec<PublicKey>| {
+        let against = vec![Older { name: "older.zip".to_owned(), report: older_report.clone() }];
+        report(&now.zip(), &Options { keys, against, ..Options::default() })
+    };
+    let (mine, theirs) = (now.key.public(), older.key.public());
+    for keys in [vec![], vec![mine.clone()]] {
+        let report = with(keys);
+        assert_eq!(
+            (report.result, report.exit_code),
+            (Outcome::Incomplete, 3),
+            "{}",
+            report.text()
+        );
+    }
+    let report = with(vec![mine, theirs]);
+    assert_eq!(report.result, Outcome::Ok, "{}", report.text());
 }
 
 #[test]
