@@ -305,6 +305,7 @@ impl App {
     pub fn stored_files(&self) -> Vec<String> {
         let mut found = Vec::new();
         collect(&self.storage(), &self.storage(), &mut found);
+        found.retain(|file| file != ".driftpack-storage");
         found.sort();
         found
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with bytes at rest, and whether trying again can help.
 //!
-//! An object that is missing stays missing, and a place that is misconfigured stays so: permanent. Everything else (no
+//! An object that is missing stays missing, unless the whole folder is away; and a place that is misconfigured stays so: permanent. Everything else (no
 //! permission, no space, a read-only or absent folder, a service that is away) is healed by somebody sooner or later:
 //! transient. The message names the object and the way out; the cause is kept as the source.
 
@@ -62,7 +62,8 @@ impl fmt::Display for Cause {
             }
             Self::Unavailable(Some(root)) => write!(
                 f,
-                "check that the folder {} exists, that this process may write to it and that its disk is not full; \
+                "check that the folder {} exists, that its volume is mounted, that this process may write to it and that its \
+                 disk is not full; \
                  the work goes on by itself once it is so",
                 root.display()
             ),
@@ -82,7 +83,7 @@ impl Error {
     ) -> Self {
         use opendal::ErrorKind as Kind;
         let cause = match source.kind() {
-            Kind::NotFound if is_about_an_object(operation) && root.is_none_or(Path::is_dir) => {
+            Kind::NotFound if is_about_an_object(operation) && root.is_none_or(is_here) => {
                 Cause::Missing
             }
             Kind::Unsupported | Kind::RangeNotSatisfied => Cause::Misconfigured,
@@ -104,6 +105,24 @@ impl Error {
     pub fn operation(&self) -> Operation {
         self.operation
     }
+}
+
+/// The file that says that a folder is the storage, and not the empty place where its volume should be.
+const MARKER: &str = ".driftpack-storage";
+const MARKER_TEXT: &str = "The packs and the work in progress of driftpack. While this file is missing, its volume counts as away.\n";
+
+/// Whether the folder that holds the objects is there.
+pub(crate) fn is_here(root: &Path) -> bool {
+    root.join(MARKER).is_file()
+}
+
+/// Says that `root` is the storage, unless it says so already.
+pub(crate) fn mark(root: &Path) -> std::io::Result<()> {
+    if is_here(root) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(root)?;
+    std::fs::write(root.join(MARKER), MARKER_TEXT)
 }
 
 /// Whether "not found" speaks of an object. For a write it speaks of the folder above.

@@ -108,6 +108,14 @@ pub(crate) fn staging_prefix(run_id: Uuid) -> String {
     format!("{STAGING}{run_id}/")
 }
 
+pub(crate) fn artifacts_prefix(org: Uuid, export: Uuid) -> String {
+    format!("{ARTIFACTS}{org}/{export}/")
+}
+
+pub(crate) const fn probes_root() -> &'static str {
+    PROBE
+}
+
 pub(crate) const fn staging_root() -> &'static str {
     STAGING
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opendal::{Operator, services};
 use tokio::sync::Mutex;
@@ -40,6 +41,8 @@ pub struct Storage {
     operator: Operator,
     /// The folder that holds the objects, where there is one.
     root: Option<PathBuf>,
+    /// Whether the folder was marked as the storage; from then on a missing mark means that its volume is away.
+    is_marked: Arc<AtomicBool>,
     /// The object of this process's readiness probe; one probe at a time, or one would remove what another looks for.
     probe: Arc<Mutex<Key>>,
 }
@@ -65,15 +68,18 @@ impl Storage {
         let place = root.as_ref().map_or_else(String::new, |root| root.display().to_string());
         let operator =
             operator.map_err(|e| Error::new(Operation::Open, place, root.as_deref(), e))?;
-        Ok(Self { operator, root, probe: Arc::new(Mutex::new(Key::probe())) })
+        let probe = Arc::new(Mutex::new(Key::probe()));
+        let storage = Self { operator, root, is_marked: Arc::default(), probe };
+        storage.is_here();
+        Ok(storage)
     }
 
     /// What is known of an object; `None` when there is none.
     pub async fn find(&self, key: &Key) -> Result<Option<Stat>, Error> {
-        match self.operator.stat(key.as_str()).await {
-            Ok(found) => Ok(Some(Stat { size_bytes: found.content_length() })),
-            Err(e) if e.kind() == opendal::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.error(Operation::Stat, key, e)),
+        match self.stat(key).await {
+            Ok(found) => Ok(Some(found)),
+            Err(e) if e.is_missing() => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
@@ -115,21 +121,43 @@ impl Storage {
 
     /// Removes an object; one that is not there counts as removed.
     pub async fn remove(&self, key: &Key) -> Result<(), Error> {
+        self.require(Operation::Remove, key.as_str())?;
         let removed = self.operator.delete(key.as_str()).await;
         removed.map_err(|e| self.error(Operation::Remove, key, e))
     }
 
     /// Removes everything that a run has staged, finished or not.
     pub async fn sweep(&self, run_id: Uuid) -> Result<(), Error> {
-        let prefix = keys::staging_prefix(run_id);
-        let swept = self.operator.delete_with(&prefix).recursive(true).await;
-        swept.map_err(|e| Error::new(Operation::Sweep, prefix, self.root.as_deref(), e))
+        self.remove_all(keys::staging_prefix(run_id)).await
+    }
+
+    /// Removes whatever was published for an export.
+    pub async fn remove_artifacts(&self, org: Uuid, export: Uuid) -> Result<(), Error> {
+        self.remove_all(keys::artifacts_prefix(org, export)).await
+    }
+
+    /// Removes what readiness checks have left that were killed. A check that is under way begins again.
+    pub async fn sweep_probes(&self) -> Result<(), Error> {
+        self.remove_all(keys::probes_root().to_owned()).await
+    }
+
+    async fn remove_all(&self, prefix: String) -> Result<(), Error> {
+        self.require(Operation::Sweep, &prefix)?;
+        let removed = self.operator.delete_with(&prefix).recursive(true).await;
+        removed.map_err(|e| Error::new(Operation::Sweep, prefix, self.root.as_deref(), e))
     }
 
     /// Whether objects can be written, read back and removed at this moment.
     pub async fn check(&self) -> Result<(), Error> {
-        const PROBE: &[u8] = b"driftpack readiness probe\n";
         let key = &*self.probe.lock().await;
+        match self.probe(key).await {
+            Err(e) if e.is_missing() => self.probe(key).await,
+            checked => checked,
+        }
+    }
+
+    async fn probe(&self, key: &Key) -> Result<(), Error> {
+        const PROBE: &[u8] = b"driftpack readiness probe\n";
         let mut writer = self.writer(key).await?;
         writer.write(PROBE.into()).await?;
         writer.close().await?;
@@ -159,6 +187,29 @@ impl Storage {
                 .set_source(e);
             self.error(Operation::Write, key, e)
         })
+    }
+
+    /// Refuses what would go, unseen, to the empty place where a volume should be.
+    fn require(&self, operation: Operation, object: &str) -> Result<(), Error> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let away = opendal::Error::new(opendal::ErrorKind::Unexpected, "the folder is away");
+        Err(Error::new(operation, object.to_owned(), self.root.as_deref(), away))
+    }
+
+    /// Whether the folder is there. Marks it the first time that it can be written to.
+    fn is_here(&self) -> bool {
+        let Some(root) = &self.root else { return true };
+        if self.is_marked.load(Ordering::Relaxed) {
+            return error::is_here(root);
+        }
+        let marked = error::mark(root);
+        if let Err(error) = &marked {
+            tracing::warn!(%error, root = %root.display(), "the storage cannot be written to");
+        }
+        self.is_marked.store(marked.is_ok(), Ordering::Relaxed);
+        marked.is_ok()
     }
 
     fn error(&self, operation: Operation, key: &Key, source: opendal::Error) -> Error {

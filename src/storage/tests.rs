@@ -210,6 +210,68 @@ async fn a_folder_that_is_away_is_trouble_and_no_missing_object() {
     assert_eq!(get(&storage, &key).await, b"x");
 }
 
+/// The place where a volume was mounted stays behind as an empty folder.
+#[tokio::test]
+async fn an_unmounted_volume_is_trouble_and_takes_no_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("volume");
+    let storage = on_disk(&root);
+    let (key, late) = (staged("a"), staged("b"));
+    put(&storage, &key, b"x").await;
+    std::fs::rename(&root, folder.path().join("unmounted")).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let artifact = Key::artifact(ORG, EXPORT, &[9; 32]);
+    let errors = [
+        storage.stat(&key).await.unwrap_err(),
+        storage.find(&key).await.unwrap_err(),
+        storage.read(&key).await.err().unwrap(),
+        storage.writer(&late).await.err().unwrap(),
+        storage.publish(&key, &artifact).await.unwrap_err(),
+        storage.remove(&key).await.unwrap_err(),
+        storage.sweep(RUN).await.unwrap_err(),
+        storage.check().await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_transient() && !error.is_missing(), "{error}");
+        assert!(error.to_string().contains("mounted"), "{error}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&root).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    std::fs::remove_dir(&root).unwrap();
+    std::fs::rename(folder.path().join("unmounted"), &root).unwrap();
+    assert_eq!(get(&storage, &key).await, b"x");
+    assert_eq!(storage.find(&late).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_killed_readiness_check_left_is_swept() {
+    let (_folder, places) = places();
+    for storage in places {
+        put(&storage, &Key::probe(), b"left").await;
+        storage.sweep_probes().await.unwrap();
+        storage.sweep_probes().await.unwrap();
+        let probes = storage.operator.list("probe/").await.unwrap_or_default();
+        assert!(probes.iter().all(|entry| entry.path() == "probe/"), "{probes:?}");
+        storage.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_published_for_an_export_goes_and_nothing_else() {
+    let (_folder, places) = places();
+    for storage in places {
+        let other = Key::artifact(ORG, Uuid::from_u128(3), &[9; 32]);
+        let [one, two] = [[1; 32], [2; 32]].map(|sha256| Key::artifact(ORG, EXPORT, &sha256));
+        for key in [&one, &two, &other] {
+            put(&storage, key, b"pack").await;
+        }
+        storage.remove_artifacts(ORG, EXPORT).await.unwrap();
+        storage.remove_artifacts(ORG, EXPORT).await.unwrap();
+        let left: Vec<_> = storage.artifacts().await.unwrap().try_collect().await.unwrap();
+        assert_eq!(left.into_iter().map(|artifact| artifact.key).collect::<Vec<_>>(), [other]);
+    }
+}
+
 #[test]
 fn two_executions_of_one_attempt_never_share_a_key() {
     assert_ne!(staged("a"), staged("a"));

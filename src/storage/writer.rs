@@ -19,6 +19,7 @@ pub struct Writer {
 impl Storage {
     /// Starts an object at `key`, or starts it afresh.
     pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
+        self.require(Operation::Write, key.as_str())?;
         let inner = self.operator.writer(key.as_str()).await;
         let inner = inner.map_err(|e| self.error(Operation::Write, key, e))?;
         Ok(Writer {
