@@ -40,12 +40,22 @@ pub(crate) fn coverage(months: &[Coverage]) -> String {
         let height = HEIGHT * percent.unwrap_or(0.0) / 100.0;
         let y = TOP + HEIGHT - height;
         bar(&mut svg, (middle - width / 2.0, y), (width, height), "#1f6f8b");
-        let label = percent.map_or_else(|| format::NONE.to_owned(), |p| format!("{p:.0}"));
+        let label = percent.map_or_else(|| format::NONE.to_owned(), |p| label(p, months.len()));
         text(&mut svg, (middle, y - 4.0), "middle", INK, &label);
         month_label(&mut svg, (middle, TOP + HEIGHT + 14.0), months.len(), month);
     }
     svg.push_str("</svg>");
     svg
+}
+
+/// A percentage above a bar. Where many bars leave no room for a decimal, it is cut and not rounded: 100 is all of it, 0 nothing.
+fn label(percent: f64, months: usize) -> String {
+    if months > 18 {
+        let least = if percent > 0.0 { 1.0 } else { 0.0 };
+        return format!("{:.0}", percent.floor().max(least));
+    }
+    let shown = format!("{percent:.1}");
+    shown.strip_suffix(".0").unwrap_or(&shown).to_owned()
 }
 
 /// Opened, closed and still open findings per risk level, as horizontal bars on one scale.
@@ -141,4 +151,17 @@ fn as_f64(number: usize) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "the length of a bar needs no 53 bits")]
 fn number_f64(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_all_is_labelled_100_and_only_nothing_0() {
+        let labels =
+            |months| [0.0, 0.1, 50.0, 66.7, 99.9, 100.0].map(|percent| label(percent, months));
+        assert_eq!(labels(12), ["0", "0.1", "50", "66.7", "99.9", "100"]);
+        assert_eq!(labels(36), ["0", "1", "50", "66", "99", "100"]);
+    }
 }

@@ -116,8 +116,12 @@ impl Page<'_> {
         self.report.controls.iter().filter(|control| control.framework.starts_with(FRAMEWORK))
     }
 
-    fn controls_elsewhere(&self) -> usize {
-        self.report.controls.len() - self.controls().count()
+    /// How many rows of `controls.csv`, which has one per control and entry, are not printed.
+    fn control_rows_elsewhere(&self) -> Option<String> {
+        let controls = self.report.controls.iter();
+        let elsewhere = controls.filter(|control| !control.framework.starts_with(FRAMEWORK));
+        let rows: usize = elsewhere.map(|control| control.entries.len()).sum();
+        (rows > 0).then(|| format::count(rows as u64))
     }
 
     fn top_risks(&self) -> &[TopRisk] {

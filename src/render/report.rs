@@ -44,6 +44,7 @@ pub struct Product {
 pub struct Attested {
     /// `ok`, `broken`, `truncated` or `empty`.
     pub status: String,
+    /// The moment that it speaks of: every entry that was there then was re-hashed, later, while the pack was built.
     pub verified_at: Time,
     pub checked: u64,
     pub head_seq: Option<i64>,

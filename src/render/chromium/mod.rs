@@ -3,18 +3,21 @@
 //! Invariants
 //! - One browser per [`Chromium`], one print at a time. A browser is kept only after a print that succeeded; after an error, a
 //!   timeout or a caller that went away it is killed, and the next print starts another.
+//! - A probe disturbs nothing: it prints nothing, waits for no print, and starts a browser only where there is none.
 //! - A print leaves nothing in the browser: each has a browser context of its own, disposed afterwards.
 //! - What is printed cannot run scripts, reach the network or read files (see `print.rs` and `process.rs`).
 
 mod dates;
 mod print;
 mod process;
+mod profile;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chromiumoxide::Browser;
@@ -26,6 +29,9 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use process::Process;
+
+/// Printed once, to see that printing works.
+const WORD: &str = "<!doctype html><title>word</title><p>word";
 
 /// How Chromium is run.
 #[derive(Clone, Debug)]
@@ -53,6 +59,8 @@ impl Default for Options {
 pub struct Chromium {
     options: Options,
     live: Arc<Mutex<Option<Live>>>,
+    /// Whether the last browser did not start; a probe asks while another one is being started.
+    is_failing: Arc<AtomicBool>,
 }
 
 /// Why nothing was printed. Trying again starts another browser.
@@ -78,10 +86,11 @@ impl From<CdpError> for Error {
 }
 
 impl Chromium {
-    /// Starts a browser, so that a machine without a working one is known at once.
+    /// Starts a browser and prints a word, so that a machine without a working one is known at once.
     pub async fn launch(options: Options) -> Result<Self, Error> {
-        let live = Live::start(&options).await?;
-        Ok(Self { options, live: Arc::new(Mutex::new(Some(live))) })
+        let chromium = Self { options, live: Arc::default(), is_failing: Arc::default() };
+        chromium.pdf(WORD, Time::UNIX_EPOCH).await?;
+        Ok(chromium)
     }
 
     /// Prints a page as A4, with `dated` as the PDF's dates: the same page gives the same bytes.
@@ -90,7 +99,7 @@ impl Chromium {
         // Taken out, and put back only after success: a browser of unknown state is dropped, and thereby killed.
         let live = match slot.take().and_then(Live::alive) {
             Some(live) => live,
-            None => Live::start(&self.options).await?,
+            None => self.start().await?,
         };
         let printed =
             tokio::time::timeout(self.options.timeout, print::pdf(&live.browser, html)).await;
@@ -110,9 +119,42 @@ impl Chromium {
         }
     }
 
-    /// Whether a browser can print at this moment, by printing a word.
+    /// Whether there is a browser that runs; where there is none, whether one can be started.
+    ///
+    /// Answers at once while a print is going on: a browser at work is alive. May be given up at any time.
     pub async fn probe(&self) -> Result<(), Error> {
-        self.pdf("<!doctype html><title>probe</title><p>probe", Time::UNIX_EPOCH).await.map(drop)
+        let Ok(mut slot) = Arc::clone(&self.live).try_lock_owned() else {
+            let failed = self.is_failing.load(Ordering::Relaxed);
+            return if failed { Err(self.not_started("nor did the last one")) } else { Ok(()) };
+        };
+        *slot = slot.take().and_then(Live::alive);
+        if slot.is_some() {
+            return Ok(());
+        }
+        // In a task of its own: who asks may not have the patience for a start, and would take the browser along.
+        let chromium = self.clone();
+        let started = tokio::spawn(async move {
+            *slot = Some(chromium.start().await?);
+            Ok(())
+        });
+        started.await.unwrap_or_else(|died| Err(self.not_started(&died.to_string())))
+    }
+
+    async fn start(&self) -> Result<Live, Error> {
+        let Options { timeout, .. } = self.options;
+        // Everything that can hang is inside: the process, what it says, and the connection to it.
+        let started = tokio::time::timeout(timeout, Live::start(&self.options)).await;
+        let started = started
+            .unwrap_or_else(|_| Err(self.not_started(&format!("not ready within {timeout:?}"))));
+        self.is_failing.store(started.is_err(), Ordering::Relaxed);
+        started
+    }
+
+    fn not_started(&self, reason: &str) -> Error {
+        Error::Start {
+            executable: self.options.executable.display().to_string(),
+            reason: reason.to_owned(),
+        }
     }
 
     /// Stops the browser; a later print would start one again.
@@ -127,7 +169,7 @@ impl Chromium {
 struct Live {
     browser: Browser,
     process: Process,
-    connection: JoinHandle<()>,
+    connection: Connection,
 }
 
 impl Live {
@@ -144,22 +186,24 @@ impl Live {
         // Ends when the browser goes away, or says something that cannot be understood.
         let connection =
             tokio::spawn(async move { while let Some(Ok(())) = handler.next().await {} });
-        Ok(Self { browser, process, connection })
+        Ok(Self { browser, process, connection: Connection(connection) })
     }
 
     /// The browser again, if it still runs.
     fn alive(mut self) -> Option<Self> {
-        (!self.connection.is_finished() && self.process.is_alive()).then_some(self)
+        (!self.connection.0.is_finished() && self.process.is_alive()).then_some(self)
     }
 
-    async fn end(mut self) {
-        self.connection.abort();
-        self.process.kill().await;
+    async fn end(self) {
+        self.process.end().await;
     }
 }
 
-impl Drop for Live {
+/// The task that speaks to the browser; it ends when this is dropped.
+struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
     fn drop(&mut self) {
-        self.connection.abort();
+        self.0.abort();
     }
 }

@@ -4,15 +4,17 @@
 //! - It can resolve no name and its only proxy is a closed port, so that whatever a page attempts reaches nothing; the exception
 //!   is the debugging port that we speak through, on loopback.
 //! - It inherits nothing of our environment, which holds secrets.
-//! - Its profile is a folder of its own, removed with it; what killed processes left is removed by the next start.
+//! - It ends as a whole, helpers included, before its profile is removed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
-use tempfile::TempDir;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::runtime::Handle;
 
+use super::profile::Profile;
 use super::{Error, Options};
 
 /// The discard port: nothing listens there, so every connection through this proxy fails at once.
@@ -53,40 +55,39 @@ const QUIET: [&str; 24] = [
 /// Where programs are looked for.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-const PROFILE: &str = "driftpack-chromium-";
-
 /// How much of what a browser says is kept for the error when it does not start.
 const SAID_MAX_LINES: usize = 12;
 
+/// A browser and all its helpers. Dropped, it is killed, and its profile removed behind it.
 pub(super) struct Process {
-    child: Child,
     address: String,
-    /// Removed when dropped; declared after the child, which is killed first.
-    _profile: TempDir,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    profile: Profile,
 }
 
 impl Process {
-    /// Starts a browser and waits until it can be spoken to.
+    /// Starts a browser and waits until it can be spoken to; the caller bounds the time.
     pub(super) async fn start(options: &Options) -> Result<Self, Error> {
         let failed = |reason: String| Error::Start {
             executable: options.executable.display().to_string(),
             reason,
         };
-        remove_orphans(&std::env::temp_dir());
-        let profile = tempfile::Builder::new()
-            .prefix(&format!("{PROFILE}{}-", std::process::id()))
-            .tempdir()
-            .map_err(|e| failed(format!("no folder for its profile: {e}")))?;
+        let profile =
+            Profile::create().map_err(|e| failed(format!("no folder for its profile: {e}")))?;
         let mut child = spawn(options, profile.path()).map_err(|e| failed(e.to_string()))?;
         let stderr = child.stderr.take().expect("the child was spawned with a piped stderr");
+        // Held from now on, so that a start that is given up leaves no helper behind.
+        let mut process =
+            Self { address: String::new(), running: Some(Running { child, profile }) };
         let mut lines = BufReader::new(stderr).lines();
-        let address = tokio::time::timeout(options.timeout, address(&mut lines)).await;
-        let address = address
-            .map_err(|_elapsed| failed(format!("not ready within {:?}", options.timeout)))?
-            .map_err(failed)?;
+        process.address = address(&mut lines).await.map_err(failed)?;
         // A full pipe would stop the browser, so what it says is read to the end.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, address, _profile: profile })
+        Ok(process)
     }
 
     /// Where its debugging protocol is spoken.
@@ -95,18 +96,51 @@ impl Process {
     }
 
     pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        let child = self.running.as_mut().map(|running| running.child.try_wait());
+        matches!(child, Some(Ok(None)))
     }
 
-    pub(super) async fn kill(&mut self) {
-        if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "Chromium could not be killed");
+    /// Kills it and waits until it is gone, with its profile.
+    pub(super) async fn end(mut self) {
+        if let Some(running) = self.running.take() {
+            running.end().await;
         }
     }
 
     #[cfg(test)]
     pub(super) fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.running.as_ref().and_then(|running| running.child.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        running.kill();
+        // Without a runtime there is nobody to wait; the next start removes what is left of the profile.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(running.end());
+        }
+    }
+}
+
+impl Running {
+    /// The whole group: helpers do not die with the process that started them.
+    fn kill(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = id
+            && let Err(error) = kill_process_group(group, Signal::KILL)
+        {
+            tracing::warn!(%error, "Chromium could not be killed");
+        }
+    }
+
+    async fn end(mut self) {
+        self.kill();
+        if let Err(error) = self.child.wait().await {
+            tracing::warn!(%error, "Chromium could not be waited for");
+        }
+        drop(self.profile);
     }
 }
 
@@ -137,7 +171,7 @@ fn set_up<'a>(command: &'a mut Command, options: &Options, profile: &Path) -> &'
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        // Ctrl-C in a terminal is for us; we end the browser when the work in flight is done.
+        // A group of its own: Ctrl-C in a terminal is for us, and the browser is ended as a whole.
         .process_group(0)
         .kill_on_drop(true)
 }
@@ -155,22 +189,4 @@ async fn address(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String, St
         }
     }
     Err(format!("it ended, saying: {}", said.join(" | ")))
-}
-
-/// Removes the profiles of browsers whose process of ours is gone; best effort, they are a few megabytes each.
-fn remove_orphans(temporary: &Path) {
-    let Ok(folders) = std::fs::read_dir(temporary) else { return };
-    for folder in folders.flatten() {
-        let name = folder.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PROFILE)?.split('-').next());
-        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
-        let is_gone = Path::new("/proc/self").exists() && !process_folder(pid).exists();
-        if is_gone && let Err(error) = std::fs::remove_dir_all(folder.path()) {
-            tracing::debug!(%error, "the profile of an earlier Chromium stays");
-        }
-    }
-}
-
-fn process_folder(pid: u32) -> PathBuf {
-    PathBuf::from(format!("/proc/{pid}"))
 }

@@ -1,5 +1,7 @@
 //! The printer against a real Chromium. These tests need one, and `pdftotext`.
 
+mod hostile;
+
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use evidence::time::Time;
 
-use super::{Chromium, Error, Options};
+use super::{Chromium, Options, WORD};
 use crate::html;
 use crate::tests::report;
 
@@ -58,9 +60,12 @@ async fn a_browser_that_died_is_replaced() {
         let first = pid(&chromium);
         let killed = Command::new("kill").args(["-9", &first.to_string()]).status().unwrap();
         assert!(killed.success());
-        chromium.probe().await.or_else(|_| Ok::<_, Error>(())).unwrap();
-        chromium.probe().await.unwrap();
-        assert_ne!(pid(&chromium), first);
+        let replaced = async {
+            while pid(&chromium) == first {
+                chromium.probe().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), replaced).await.unwrap();
     }
     chromium.close().await;
 }
@@ -75,39 +80,63 @@ async fn a_caller_that_goes_away_costs_nothing_but_the_browser() {
     chromium.close().await;
 }
 
-/// The page here is hostile markup itself, as if escaping had failed; the printer must hold alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hostile_page_reaches_neither_network_nor_files() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let chromium =
-        Chromium::launch(Options { timeout: Duration::from_secs(8), ..options() }).await.unwrap();
-    let hostile = [
-        "<img src=file:///etc/passwd>".to_owned(),
-        "<object data=file:///etc/passwd></object>".to_owned(),
-        "<iframe src=file:///etc/passwd></iframe>".to_owned(),
-        format!("<img src={url}><iframe src={url}></iframe><object data={url}></object>"),
-        format!(
-            "<link rel=stylesheet href={url}><link rel=prefetch href={url}><link rel=preconnect href={url}>"
-        ),
-        format!("<meta http-equiv=refresh content='0;url={url}'>"),
-        format!("<style>@import '{url}'; body{{background:url({url})}}</style>"),
-        format!("<script>fetch('{url}');document.write('script ran')</script>"),
-        format!("<form id=f action={url}></form><script>f.submit()</script>"),
-    ];
-    for element in hostile {
-        let page = format!("<!doctype html><html><body><p>marker</p>{element}</body></html>");
-        // A frame that is refused may keep the page from ever loading: then nothing is printed, which is as good.
-        if let Ok(pdf) = chromium.pdf(&page, dated()).await {
-            let text = text_of(&pdf);
-            assert!(text.contains("marker"), "{element}: {text}");
-            assert!(!text.contains("root:") && !text.contains("script ran"), "{element}: {text}");
-        }
-    }
-    let contact = listener.accept();
-    assert_eq!(contact.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+async fn a_probe_neither_waits_for_a_print_nor_disturbs_it() {
+    let chromium = chromium().await;
+    let first = pid(&chromium);
+    let page = html(&report(10, "a")).unwrap();
+    let printing = chromium.pdf(&page, dated());
+    let mut printing = std::pin::pin!(printing);
+    assert!(futures_util::poll!(printing.as_mut()).is_pending());
+    assert!(chromium.live.try_lock().is_err(), "the print has begun");
+    let asked = futures_util::FutureExt::now_or_never(chromium.probe());
+    asked.expect("it answers at once").unwrap();
+    printing.await.unwrap();
+    chromium.probe().await.unwrap();
+    assert_eq!(pid(&chromium), first);
     chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_is_given_up_still_starts_the_browser() {
+    let chromium = chromium().await;
+    chromium.close().await;
+    let impatient = tokio::time::timeout(Duration::from_millis(1), chromium.probe()).await;
+    assert!(impatient.is_err());
+    chromium.pdf(WORD, dated()).await.unwrap();
+    let first = pid(&chromium);
+    chromium.probe().await.unwrap();
+    assert_eq!(pid(&chromium), first);
+    chromium.close().await;
+}
+
+/// A program that says where it listens, as Chromium does, and then never answers there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_accepts_and_never_answers_is_given_up_and_leaves_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (program, marker) = (folder.path().join("chromium"), folder.path().join("helper"));
+    let script = format!(
+        "#!/bin/sh\nsleep 1000 & echo $! > {}\necho DevTools listening on ws://{}/devtools >&2\nwait\n",
+        marker.display(),
+        silent.local_addr().unwrap()
+    );
+    std::fs::write(&program, script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).unwrap();
+    let timeout = Duration::from_secs(2);
+    let options = Options { executable: program, timeout, ..options() };
+    let error = Chromium::launch(options).await.err().unwrap();
+    assert!(error.to_string().contains("not ready within"), "{error}");
+    let helper = std::fs::read_to_string(marker).unwrap();
+    let stat = format!("/proc/{}/stat", helper.trim());
+    let gone = async {
+        // A killed process that nobody waited for yet is a zombie.
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
