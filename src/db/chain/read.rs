@@ -93,13 +93,8 @@ pub fn canonical_texts(
     chain: ChainId,
     period: Period,
 ) -> impl Stream<Item = Result<String>> + Send + '_ {
-    sqlx::query_scalar!(
-        "
-        select canonical
-          from admin_audit_log
-         where chain = $1 and created_at >= $2 and created_at < $3
-         order by seq
-        ",
+    sqlx::query_file_scalar!(
+        "sql/section/audit_events.sql",
         chain.as_uuid(),
         period.start,
         period.end,

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::column::Count;
 
 pub(super) const SQL: &str = include_str!("../sql/section/audit_log.sql");
+pub(super) const EVENTS_SQL: &str = include_str!("../sql/section/audit_events.sql");
 
 pub async fn audit_range(
     conn: &mut PgConnection,

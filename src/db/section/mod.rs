@@ -30,26 +30,73 @@ pub use scan::{Scan, scans};
 pub use setting::{CustomRule, StateSource, custom_rules, state_sources};
 pub use snapshot::{Moment, Snapshot};
 
-/// A section's name and its statement. `$1` is the organisation, `$2` the start and `$3` the end of
-/// the period; further parameters are named in the text.
+use evidence::ids::OrgId;
+use evidence::risk::RiskLevel;
+use evidence::sla;
+use evidence::time::{Period, stamp};
+
+/// A statement by its name, with what stands for each of its parameters: the first is `$1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
     pub name: &'static str,
     pub sql: &'static str,
+    pub parameters: &'static [Parameter],
 }
 
-/// Every statement that a pack is made from, by the name of its section.
+/// What a statement is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// The organisation, whose id also names its audit chain.
+    Org,
+    Start,
+    End,
+    /// Risk levels, the most severe first.
+    Levels,
+    /// Their targets in hours.
+    Targets,
+}
+
+impl Parameter {
+    /// The value in the text form of PostgreSQL.
+    pub fn text(self, org: OrgId, period: Period) -> String {
+        let array = |parts: Vec<String>| format!("{{{}}}", parts.join(","));
+        let levels = RiskLevel::ALL.iter();
+        match self {
+            Self::Org => org.to_string(),
+            Self::Start => stamp(period.start),
+            Self::End => stamp(period.end),
+            Self::Levels => array(levels.map(ToString::to_string).collect()),
+            Self::Targets => {
+                array(levels.map(|level| sla::target_hours(*level).to_string()).collect())
+            }
+        }
+    }
+}
+
+const PERIOD: &[Parameter] = &[Parameter::Org, Parameter::Start, Parameter::End];
+const AT_END: &[Parameter] = &[Parameter::Org, Parameter::End];
+
+const fn query(name: &'static str, sql: &'static str, parameters: &'static [Parameter]) -> Query {
+    Query { name, sql, parameters }
+}
+
+/// Every statement that a pack is made from.
 pub const QUERIES: &[Query] = &[
-    Query { name: "findings", sql: finding::SQL },
-    Query { name: "scans", sql: scan::SQL },
-    Query { name: "coverage_monthly", sql: coverage::SQL },
-    Query { name: "remediation_sla", sql: remediation::SQL },
-    Query { name: "custom_rules", sql: setting::CUSTOM_RULES_SQL },
-    Query { name: "state_sources", sql: setting::STATE_SOURCES_SQL },
-    Query { name: "exceptions", sql: exception::SQL },
-    Query { name: "audit_log", sql: audit::SQL },
-    Query { name: "gaps", sql: coverage::GAPS_SQL },
-    Query { name: "top_risks", sql: finding::TOP_RISKS_SQL },
-    Query { name: "headline", sql: headline::SQL },
-    Query { name: "sequence", sql: finding::SEQUENCE_SQL },
+    query("findings", finding::SQL, PERIOD),
+    query("scans", scan::SQL, PERIOD),
+    query("coverage_monthly", coverage::SQL, PERIOD),
+    query(
+        "remediation_sla",
+        remediation::SQL,
+        &[Parameter::Org, Parameter::Start, Parameter::End, Parameter::Levels, Parameter::Targets],
+    ),
+    query("custom_rules", setting::CUSTOM_RULES_SQL, AT_END),
+    query("state_sources", setting::STATE_SOURCES_SQL, AT_END),
+    query("exceptions", exception::SQL, PERIOD),
+    query("audit_log", audit::SQL, PERIOD),
+    query("audit_events", audit::EVENTS_SQL, PERIOD),
+    query("gaps", coverage::GAPS_SQL, PERIOD),
+    query("top_risks", finding::TOP_RISKS_SQL, AT_END),
+    query("headline", headline::SQL, PERIOD),
+    query("sequence", finding::SEQUENCE_SQL, &[Parameter::Org]),
 ];
