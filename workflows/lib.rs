@@ -9,6 +9,7 @@ mod stage;
 mod tests;
 mod trouble;
 
+pub use compliance_pack::discard::DiscardPack;
 pub use ports::{Ports, Product};
 
 use compliance_pack::BuildPack;
@@ -18,10 +19,9 @@ use retention::Retention;
 /// Makes every workflow and schedule known to a worker.
 #[must_use]
 pub fn register(worker: Builder<Ports>) -> Builder<Ports> {
-    worker.register::<BuildPack>().register::<Retention>().schedule(Schedule::new(
-        "retention.daily",
-        "17 3 * * *",
-        "UTC",
-        |tick| Retention { tick },
-    ))
+    worker
+        .register::<BuildPack>()
+        .register::<DiscardPack>()
+        .register::<Retention>()
+        .schedule(Schedule::new("retention.daily", "17 3 * * *", "UTC", |tick| Retention { tick }))
 }

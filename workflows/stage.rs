@@ -13,6 +13,7 @@ use bundle::csv::Counted;
 use bundle::digest::{self, Digest, Sum};
 use bytes::{Bytes, BytesMut};
 use engine::{Failure, StepContext};
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, TryStreamExt as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,23 @@ pub(crate) fn attempt(step: &StepContext<Ports>) -> Attempt {
     Attempt::new(step.run_id(), step.epoch(), step.attempt())
 }
 
+/// Work that ends at once when its run is cancelled; what it has under way on blocking threads stops with it.
+pub(crate) fn unless_cancelled<'a, T>(
+    cancelled: CancellationToken,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'a,
+) -> BoxFuture<'a, Result<T, Failure>> {
+    let work = Box::pin(work);
+    Box::pin(async move {
+        let done = cancelled.run_until_cancelled_owned(work).await;
+        done.unwrap_or_else(|| Err(Failure::transient(Cancelled).code(trouble::CANCELLED)))
+    })
+}
+
+/// The engine ends the run after this; nobody reads it as a reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the run was cancelled")]
+struct Cancelled;
+
 /// Stages bytes at hand.
 pub(crate) async fn put(
     storage: &Storage,
@@ -137,6 +155,7 @@ impl Sink {
         key: &Key,
         stop: &CancellationToken,
     ) -> io::Result<Self> {
+        halt_if(stop)?;
         let runtime = Handle::current();
         let writer = runtime.block_on(storage.writer(key)).map_err(io::Error::other)?;
         Ok(Self { writer, runtime, stop: stop.clone(), buffer: BytesMut::new() })
@@ -183,6 +202,7 @@ pub(crate) struct Source {
 impl Source {
     /// To be made and used on a blocking thread.
     pub(crate) fn open(storage: &Storage, key: &Key, stop: &CancellationToken) -> io::Result<Self> {
+        halt_if(stop)?;
         let runtime = Handle::current();
         let chunks = runtime.block_on(storage.read(key)).map_err(io::Error::other)?;
         Ok(Self { chunks: Box::pin(chunks), runtime, stop: stop.clone(), rest: Bytes::new() })

@@ -144,7 +144,17 @@ impl World {
     }
 
     /// Requests a pack of everything so far, as the server does: row, audit entry and run in one transaction.
-    pub(crate) async fn request(&self, client: &Client, (org, user): (OrgId, UserId)) -> Uuid {
+    pub(crate) async fn request(&self, client: &Client, org: (OrgId, UserId)) -> Uuid {
+        self.request_until(client, org, Duration::zero()).await
+    }
+
+    /// The same, up to `later` than the database's clock.
+    pub(crate) async fn request_until(
+        &self,
+        client: &Client,
+        (org, user): (OrgId, UserId),
+        later: Duration,
+    ) -> Uuid {
         let cause = self.cause(Duration::zero());
         let mut tx = OrgTx::begin(&self.ports.pool, org).await.unwrap();
         let end: Time =
@@ -153,7 +163,7 @@ impl World {
         let started = client.start(&mut tx, pack).key(org).await.unwrap();
         let request = db::exports::Request {
             id: pack.export,
-            period: Period::new(cause.now - Duration::days(35), end).unwrap(),
+            period: Period::new(cause.now - Duration::days(35), end + later).unwrap(),
             requested_by: user,
             role: Role::Owner,
             workflow_run_id: started.run_id,
@@ -236,6 +246,11 @@ fn names_of_workflows_and_steps_never_change() {
     use engine::Workflow as _;
     insta::assert_debug_snapshot!([
         (BuildPack::NAME, BuildPack::VERSION, &crate::compliance_pack::STEPS[..]),
+        (
+            crate::DiscardPack::NAME,
+            crate::DiscardPack::VERSION,
+            &crate::compliance_pack::discard::STEPS[..]
+        ),
         (
             crate::retention::Retention::NAME,
             crate::retention::Retention::VERSION,

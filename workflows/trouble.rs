@@ -14,6 +14,7 @@ pub(crate) const STAGED: &str = "staged_object_lost";
 pub(crate) const TIE_OUT: &str = "tie_out";
 pub(crate) const CHAIN_BROKEN: &str = "chain_broken";
 pub(crate) const CANCELLED: &str = "cancelled";
+pub(crate) const CLOCK: &str = "database_clock";
 pub(crate) const INTERNAL: &str = "internal";
 
 pub(crate) fn database(error: db::Error) -> Failure {
@@ -43,7 +44,7 @@ pub(crate) fn internal(error: impl Error + Send + Sync + 'static) -> Failure {
 
 /// The code of a failed run, and a sentence for the person who asked for the pack.
 pub(crate) fn explain(record: &FailureRecord) -> (&'static str, &'static str) {
-    let known = [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, INTERNAL];
+    let known = [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, INTERNAL];
     let code = known.into_iter().find(|known| record.code.as_deref() == Some(known));
     let code = code.unwrap_or(match record.kind {
         FailureKind::TimedOut => "timed_out",
@@ -70,6 +71,9 @@ fn sentence(code: &str) -> &'static str {
         }
         CHAIN_BROKEN => {
             "The audit log does not verify, so no pack was made. Ask your operator to look into it at once."
+        }
+        CLOCK => {
+            "By the clock of the database the period is not over yet. Ask your operator to check the clocks, and request the pack again."
         }
         CANCELLED => "The build was cancelled by an operator. Request the pack again.",
         "timed_out" => {
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_person_reads_a_way_out_and_no_cause() {
-        for code in [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, INTERNAL] {
+        for code in [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, INTERNAL] {
             let (told, text) = explain(&record(FailureKind::Permanent, Some(code)));
             assert_eq!(told, code);
             assert!(text.contains("equest") || text.contains("Ask your operator"), "{text}");

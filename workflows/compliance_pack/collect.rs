@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use bundle::csv::Counted;
 use bundle::digest::{Digest, Sum};
 use bundle::json::Chain;
-use bundle::provenance::{Query, Section, Sequence, SequenceGaps, Snapshot as Moment, TieOut};
+use bundle::provenance::{Section, Sequence, SequenceGaps, Snapshot as Moment, TieOut};
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
-use db::section::{self, QUERIES, Snapshot};
+use db::section::{self, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::pack::{self, Summary};
-use evidence::time::stamp;
+use evidence::time::Time;
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use storage::{Attempt, Key};
 
 use super::facts::{Earlier, Facts};
+use super::logic::Logic;
 use super::scribe::{BATCH_ROWS, Scribe, Written};
 use super::tie::Recount;
 use super::{BuildPack, COLLECT, cells};
@@ -60,6 +61,8 @@ pub(super) async fn sections(
     let snapshot = db::exports::snapshot_recording_head(&step.pool, pack.org, pack.export).await;
     let mut snapshot = snapshot.map_err(trouble::database)?;
     let facts = Facts::read(&mut snapshot, pack).await.map_err(trouble::database)?;
+    over(&facts)?;
+    let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),
         recount: Recount::default(),
@@ -78,11 +81,11 @@ pub(super) async fn sections(
         written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
     let tie_out = recount.check(&facts.summary, &tables)?;
     let notes = Notes {
-        sections: described(&facts, pack, &written, digest),
+        sections: described(logic, &written, digest),
         snapshot: moment,
         attempt: step.attempt(),
         tie_out,
-        sequence_gaps: gaps(&facts),
+        sequence_gaps: gaps(logic, &facts),
         summary: facts.summary,
         chain: facts.chain,
         requested_seq: facts.requested_seq,
@@ -115,9 +118,13 @@ impl Reader<'_> {
         self.all(levels.map(|level| RemediationSla::from(level).cells())).await?;
         let (org, period) = (self.pack.org, facts.period());
         let rules = section::custom_rules(snapshot, org, period).await;
-        self.all(rules.map_err(trouble::database)?.into_iter().map(cells::custom_rule)).await?;
+        let rules = rules.map_err(trouble::database)?;
+        self.recount.rules(&rules);
+        self.all(rules.into_iter().map(cells::custom_rule)).await?;
         let sources = section::state_sources(snapshot, org, period).await;
-        self.all(sources.map_err(trouble::database)?.into_iter().map(cells::state_source)).await?;
+        let sources = sources.map_err(trouble::database)?;
+        self.recount.sources(&sources);
+        self.all(sources.into_iter().map(cells::state_source)).await?;
         self.exceptions(snapshot).await?;
         let controls = evidence::control::all();
         self.all(controls.iter().flat_map(ControlEntry::of).map(ControlEntry::cells)).await
@@ -206,32 +213,39 @@ fn moment(moment: &section::Moment) -> Moment {
     }
 }
 
-/// What `provenance.json` says of each entry, with the statement as it was asked.
-fn described(facts: &Facts, pack: BuildPack, written: &Written, audit: Digest) -> Vec<Section> {
-    let parameters: BTreeMap<String, String> = [
-        ("$1", pack.org.to_string()),
-        ("$2", stamp(facts.period().start)),
-        ("$3", stamp(facts.period().end)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    let query = |name: &str| {
-        let query = QUERIES.iter().find(|query| query.name == name)?;
-        Some(Query::new(query.name, query.sql, parameters.clone()))
-    };
-    let of_entry = |entry: &str| query(entry.split('.').next().unwrap_or(entry));
+/// The database's clock is behind ours: the period is not over there, and something may yet happen in it.
+#[derive(Debug, thiserror::Error)]
+#[error("the period ends at {end}, and the database's clock says {now}")]
+struct NotOver {
+    end: Time,
+    now: Time,
+}
+
+fn over(facts: &Facts) -> Result<(), Failure> {
+    let (end, now) = (facts.period().end, facts.summary.generated_at);
+    if now < end {
+        return Err(Failure::transient(NotOver { end, now }).code(trouble::CLOCK));
+    }
+    Ok(())
+}
+
+/// What `provenance.json` says of each entry, with the statements as they were asked.
+fn described(logic: Logic, written: &Written, audit: Digest) -> Vec<Section> {
     let table = |(staged, counted): &(Staged, Counted)| {
-        Section::table(&staged.entry, counted.clone(), of_entry(&staged.entry))
+        Section::table(&staged.entry, counted.clone(), logic.of_entry(&staged.entry))
     };
     let mut sections: Vec<Section> = written.tables.iter().map(table).collect();
-    sections.push(Section::file(pack::DATA_JSON, written.data.digest(), query("headline")));
-    sections.push(Section::lines(pack::AUDIT_EVENTS, audit, query("audit_log")));
+    let data = logic.of_entry(pack::DATA_JSON);
+    sections.push(Section::file(pack::DATA_JSON, written.data.digest(), data));
+    let events = logic.of_entry(pack::AUDIT_EVENTS);
+    sections.push(Section::lines(pack::AUDIT_EVENTS, audit, events));
     sections
 }
 
-fn gaps(facts: &Facts) -> SequenceGaps {
+fn gaps(logic: Logic, facts: &Facts) -> SequenceGaps {
     let (numbers, audit) = (&facts.sequence, &facts.summary.audit);
     SequenceGaps {
+        queries: logic.of_sequences(),
         finding_numbers: Sequence {
             first: numbers.lowest,
             last: numbers.highest,

@@ -6,7 +6,9 @@ mod attest;
 mod begin;
 mod cells;
 mod collect;
+pub(crate) mod discard;
 mod facts;
+mod logic;
 mod publish;
 mod render;
 mod scribe;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::progress::at;
-use crate::{Ports, trouble};
+use crate::{Ports, stage, trouble};
 
 /// The steps, in order. Data in the database: stable for ever.
 pub(crate) const STEPS: [&str; 8] =
@@ -73,17 +75,32 @@ impl Workflow for BuildPack {
         at(cx, &STEPS, BEGIN).await?;
         cx.step_tx(BEGIN, PATIENT, |tx, step| Box::pin(begin::running(tx, step, self))).await?;
         at(cx, &STEPS, COLLECT).await?;
-        let collected = cx.step(COLLECT, LONG, |step| collect::sections(step, self)).await?;
+        let collected = cx
+            .step(COLLECT, LONG, |step| {
+                stage::unless_cancelled(step.cancelled(), collect::sections(step, self))
+            })
+            .await?;
         at(cx, &STEPS, ATTEST).await?;
-        let attested = cx.step(ATTEST, LONG, |step| attest::chain(step, self, &collected)).await?;
+        let attested = cx
+            .step(ATTEST, LONG, |step| {
+                stage::unless_cancelled(step.cancelled(), attest::chain(step, self, &collected))
+            })
+            .await?;
         at(cx, &STEPS, RENDER).await?;
         let report = cx
-            .step(RENDER, PATIENT, |step| render::report(step, self, &collected, &attested))
+            .step(RENDER, PATIENT, |step| {
+                let stop = step.cancelled();
+                stage::unless_cancelled(stop, render::report(step, self, &collected, &attested))
+            })
             .await?;
         at(cx, &STEPS, SEAL).await?;
         let parts =
             seal::Parts { collected: &collected, attested: &attested, report: report.as_ref() };
-        let sealed = cx.step(SEAL, LONG, |step| seal::pack(step, self, parts)).await?;
+        let sealed = cx
+            .step(SEAL, LONG, |step| {
+                stage::unless_cancelled(step.cancelled(), seal::pack(step, self, parts))
+            })
+            .await?;
         at(cx, &STEPS, PUBLISH_OBJECT).await?;
         let object =
             cx.step(PUBLISH_OBJECT, LONG, |step| publish::object(step, self, &sealed)).await?;

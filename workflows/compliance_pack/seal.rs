@@ -127,7 +127,8 @@ fn provenance(
     let org = &notes.summary.org;
     let mut sections = notes.sections.clone();
     for name in [pack::SUMMARY_PDF, pack::AUDIT_LOG_VERIFY] {
-        sections.extend(contents.digest(name).map(|digest| Section::file(name, digest, None)));
+        sections
+            .extend(contents.digest(name).map(|digest| Section::file(name, digest, Vec::new())));
     }
     let signing_key = VerificationKey::of(&step.keys.public()).map_err(trouble::internal)?;
     Ok(Provenance {

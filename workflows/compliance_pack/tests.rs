@@ -161,6 +161,69 @@ async fn a_tampered_audit_log_makes_no_pack_and_says_so(owner: PgPool) {
     assert_eq!(export.object_key, None);
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_period_that_is_not_over_by_the_database_s_clock_is_waited_for(owner: PgPool) {
+    let world = World::new(owner).await;
+    let client = Client::new(world.ports.pool.clone());
+    let org = world.org().await;
+    let run_id = world.request_until(&client, org, chrono::Duration::hours(1)).await;
+    let failed = async || client.attempts(run_id).await.unwrap().iter().any(|a| a.error.is_some());
+    work_until(&world, failed).await;
+    let attempts = client.attempts(run_id).await.unwrap();
+    let error = attempts.iter().find_map(|attempt| attempt.error.clone()).unwrap();
+    assert_eq!(error.code.as_deref(), Some("database_clock"), "{error:?}");
+    assert!(!is_over(&client, run_id).await);
+}
+
+#[sqlx::test(migrations = false)]
+async fn every_stated_query_gives_the_stated_rows_when_it_is_asked_again(owner: PgPool) {
+    let world = World::new(owner.clone()).await;
+    let client = Client::new(world.ports.pool.clone());
+    let run_id = world.request(&client, world.org().await).await;
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let export = world.export(world.pack(run_id)).await;
+    let zip = world.bytes(&export.object_key.unwrap().parse().unwrap()).await;
+    let provenance = provenance(zip);
+    let mut asked = 0;
+    for section in &provenance.sections {
+        for query in &section.queries {
+            let rows = ask(&owner, query).await;
+            asked += 1;
+            // An entry that has rows has one query, and its rows are those.
+            if let Some(stated) = section.rows {
+                assert_eq!((section.queries.len(), rows), (1, stated), "{}", section.entry);
+            }
+        }
+    }
+    for query in &provenance.sequence_gaps.queries {
+        assert_eq!(ask(&owner, query).await, 1, "{}", query.name);
+    }
+    assert!(asked > 15, "{asked}");
+}
+
+fn provenance(zip: Vec<u8>) -> bundle::provenance::Provenance {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pack.zip");
+    std::fs::write(&path, zip).unwrap();
+    let mut unzip = std::process::Command::new("unzip");
+    let unzipped = unzip.arg("-p").arg(&path).arg("provenance.json").output().unwrap();
+    bundle::provenance::Provenance::parse(&unzipped.stdout).unwrap()
+}
+
+/// How many rows a statement gives with the parameters that stand beside it, asked as anybody could with `psql`.
+async fn ask(owner: &PgPool, query: &bundle::provenance::Query) -> u64 {
+    let mut conn = owner.acquire().await.unwrap();
+    let values: Vec<String> = (1..=query.parameters.len())
+        .map(|at| format!("'{}'", query.parameters[&format!("${at}")]))
+        .collect();
+    let prepare = format!("prepare asked as {}", query.sql);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *conn).await.unwrap();
+    let execute = format!("execute asked({})", values.join(", "));
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(execute)).fetch_all(&mut *conn).await.unwrap();
+    sqlx::raw_sql("deallocate asked").execute(&mut *conn).await.unwrap();
+    rows.len() as u64
+}
+
 /// What only the owner of the tables can do.
 async fn tamper(owner: &PgPool, chain: Uuid) {
     let mut tx = owner.begin().await.unwrap();

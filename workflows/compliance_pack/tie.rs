@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use bundle::csv::Counted;
 use bundle::provenance::{TieCheck, TieOut};
-use db::section::{Exception, Finding, Scan};
+use db::section::{CustomRule, Exception, Finding, Scan, StateSource};
 use engine::Failure;
 use evidence::metrics::{self, Tally};
-use evidence::pack::Summary;
+use evidence::pack::{Coverage, Exceptions, Summary};
 use evidence::scan::ScanStatus;
 
 use crate::trouble;
@@ -22,6 +22,11 @@ pub(super) struct Recount {
     done: u64,
     partial: u64,
     failed: u64,
+    late: u64,
+    /// Drifts that a custom rule kept from being findings, scan by scan.
+    ignored: u64,
+    disabled_rules: u64,
+    active_sources: u64,
     exceptions: BTreeMap<String, u64>,
     audit: u64,
 }
@@ -52,6 +57,16 @@ impl Recount {
             ScanStatus::Failed => &mut self.failed,
         };
         *count += 1;
+        self.late += u64::from(row.late);
+        self.ignored += u64::try_from(row.ignored).unwrap_or_default();
+    }
+
+    pub(super) fn rules(&mut self, rows: &[CustomRule]) {
+        self.disabled_rules = rows.iter().filter(|rule| !rule.enabled).count() as u64;
+    }
+
+    pub(super) fn sources(&mut self, rows: &[StateSource]) {
+        self.active_sources = rows.iter().filter(|source| source.active).count() as u64;
     }
 
     pub(super) fn exception(&mut self, row: &Exception) {
@@ -95,39 +110,66 @@ impl Recount {
         summary: &Summary,
         tables: &BTreeMap<&str, &Counted>,
     ) -> Vec<(&'static str, u64, u64)> {
-        let (headline, aside, audit) = (&summary.headline, &summary.exceptions, &summary.audit);
-        let rows = |entry| tables.get(entry).map_or(0, |counted| counted.rows);
-        let kind = |kind: &str| self.exceptions.get(kind).copied().unwrap_or_default();
-        let total = self.findings.total();
+        let audit = &summary.audit;
         let span = match (audit.first_seq, audit.last_seq) {
             (Some(first), Some(last)) => u64::try_from(last - first + 1).unwrap_or_default(),
             _ => 0,
         };
+        let mut pairs = self.of_headline(summary, tables);
+        pairs.extend(self.of_months(summary));
+        pairs.extend(self.of_exceptions(&summary.exceptions));
+        pairs.push(("audit entries", audit.entries, self.audit));
+        pairs.push(("consecutive audit entries", span, self.audit));
+        pairs
+    }
+
+    fn of_headline(
+        &self,
+        summary: &Summary,
+        tables: &BTreeMap<&str, &Counted>,
+    ) -> Vec<(&'static str, u64, u64)> {
+        let headline = &summary.headline;
+        let rows = |entry| tables.get(entry).map_or(0, |counted| counted.rows);
+        let (total, scans) = (self.findings.total(), self.done + self.partial + self.failed);
+        let (roll, times) = (&headline.roll_forward, &headline.hours_to_resolve);
         vec![
             ("findings in the period", headline.findings_in_period, self.findings.findings()),
             ("rows of findings.csv", headline.findings_in_period, rows(evidence::pack::FINDINGS)),
-            (
-                "findings open at the start",
-                headline.roll_forward.open_at_start,
-                total.open_at_start,
-            ),
-            ("findings open at the end", headline.roll_forward.open_at_end, total.open_at_end),
+            ("findings open at the start", roll.open_at_start, total.open_at_start),
+            ("findings open at the end", roll.open_at_end, total.open_at_end),
+            ("times to resolve", times.count, total.resolved),
             ("complete scans", headline.scans_done, self.done),
             ("partial scans", headline.scans_partial, self.partial),
             ("failed scans", headline.scans_failed, self.failed),
-            (
-                "rows of scans.csv",
-                self.done + self.partial + self.failed,
-                rows(evidence::pack::SCANS),
-            ),
+            ("rows of scans.csv", scans, rows(evidence::pack::SCANS)),
+            ("active state sources", headline.sources, self.active_sources),
+        ]
+    }
+
+    /// The months must add up to the period.
+    fn of_months(&self, summary: &Summary) -> [(&'static str, u64, u64); 3] {
+        let sum = |of: fn(&Coverage) -> u64| summary.coverage.iter().map(of).sum();
+        [
+            ("complete scans of all months", sum(|month| month.scans_done), self.done),
+            ("partial scans of all months", sum(|month| month.scans_partial), self.partial),
+            ("failed scans of all months", sum(|month| month.scans_failed), self.failed),
+        ]
+    }
+
+    /// The summary against the rows, and the rows against what other sections say of the same.
+    fn of_exceptions(&self, aside: &Exceptions) -> [(&'static str, u64, u64); 10] {
+        let kind = |kind: &str| self.exceptions.get(kind).copied().unwrap_or_default();
+        [
             ("suppressed resources", aside.noise_resources, kind(NOISE)),
             ("ignored resources", aside.ignored_by_custom_rules, kind(IGNORED)),
             ("accepted risks", aside.accepted_risks, kind("accepted_risk")),
             ("false positives", aside.false_positives, kind("false_positive")),
             ("disabled rules", aside.disabled_rules, kind("disabled_rule")),
             ("late scans", aside.late_scans, kind("late_scan")),
-            ("audit entries", audit.entries, self.audit),
-            ("consecutive audit entries", span, self.audit),
+            ("ignored resources of all scans", kind(IGNORED), self.ignored),
+            ("disabled rules of custom_rules.csv", kind("disabled_rule"), self.disabled_rules),
+            ("late scans of scans.csv", kind("late_scan"), self.late),
+            ("incomplete scans of scans.csv", kind("incomplete_scan"), self.partial + self.failed),
         ]
     }
 }

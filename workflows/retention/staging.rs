@@ -1,4 +1,4 @@
-//! Step `sweep_staging`: staged objects of runs that have ended.
+//! Step `sweep_staging`: staged objects of runs that have ended, and what readiness checks left.
 //!
 //! A run sweeps after itself; this finds what runs left that failed, were cancelled, or had a stale worker that wrote once more.
 
@@ -17,6 +17,7 @@ pub(super) async fn sweep(step: StepContext<Ports>, tick: Time) -> Result<u64, F
     while let Some(run_id) = runs.try_next().await.map_err(trouble::storage)? {
         tally.add(settle(&step, &client, run_id, tick).await);
     }
+    step.storage.sweep_probes().await.map_err(trouble::storage)?;
     tally.finish()
 }
 

@@ -173,15 +173,20 @@ pub(super) async fn find<R: Right>(
     export.ok_or_else(|| Denied::NotFound("audit export").into())
 }
 
-/// The row first, then the file: a crash in between leaves a file that no row names, which the
-/// retention workflow collects, never a row that promises a file.
+/// The row first, with a run that takes everything of the pack away once the run that builds it has ended; then, at once, the
+/// file that could be downloaded. Never a row that promises a file that is gone.
 async fn delete(scope: &OrgScope<DeletePack>, id: ExportId) -> Result<()> {
     let state = &scope.context.state;
     let mut tx = scope.begin().await?;
-    db::exports::delete(&mut tx, scope.org.id, id, &scope.cause()).await?;
+    let is_deleted = db::exports::delete(&mut tx, scope.org.id, id, &scope.cause()).await?;
     // Read now that the row is locked: a run that has just published its file has named it by now.
     let export = db::exports::get(&mut tx, scope.org.id, id).await?;
-    state.engine.cancel(&mut tx, export.workflow_run_id).await?;
+    if is_deleted {
+        let run = export.workflow_run_id;
+        let discard = workflows::DiscardPack { org: scope.org.id, export: id, run };
+        state.engine.start(&mut tx, discard).key(scope.org.id).await?;
+        state.engine.cancel(&mut tx, run).await?;
+    }
     tx.commit().await?;
     if let Some(key) = export.object_key {
         let key: Key = key.parse().map_err(Error::internal)?;
