@@ -1,16 +1,15 @@
 //! What steps reach the world through. At most six fields; a step takes the ones it needs.
 
 use bundle::keys::SigningKey;
-use engine::Clock;
+use engine::{Clock, Pool};
 use render::Chromium;
-use sqlx::PgPool;
 use storage::Storage;
 
 /// The ports of every workflow.
 #[derive(Clone)]
 pub struct Ports {
     /// Connections of the role `driftpack_app`.
-    pub pool: PgPool,
+    pub pool: Pool,
     pub storage: Storage,
     /// Absent where PDF rendering is off: packs then have no `summary.pdf`.
     pub renderer: Option<Chromium>,

@@ -1,17 +1,13 @@
 //! How far a run is, in steps: what the export row and operators see.
 
-use engine::{Context, Failure};
+use engine::Context;
 
 use crate::Ports;
 
 /// Shows that the run is at `step`, one of `steps` in their order.
-pub(crate) async fn at(
-    cx: &mut Context<Ports>,
-    steps: &[&'static str],
-    step: &'static str,
-) -> Result<(), Failure> {
+pub(crate) async fn at(cx: &mut Context<Ports>, steps: &[&'static str], step: &'static str) {
     let done = steps.iter().take_while(|name| **name != step).count();
-    cx.progress(step, whole(done), whole(steps.len())).await
+    cx.progress(step, whole(done), whole(steps.len())).await;
 }
 
 /// A count as progress takes it.

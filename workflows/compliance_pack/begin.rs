@@ -1,14 +1,13 @@
 //! Step `begin`: the export is being built from now on.
 
-use engine::{Failure, StepContext};
-use sqlx::PgConnection;
+use engine::{Connection, Failure, StepContext};
 
 use super::{BuildPack, cause};
 use crate::{Ports, trouble};
 
 /// Marks the row as running, in the transaction of the step. A pack that was deleted meanwhile cannot begin: permanent.
 pub(super) async fn running(
-    tx: &mut PgConnection,
+    tx: &mut Connection,
     step: StepContext<Ports>,
     pack: BuildPack,
 ) -> Result<(), Failure> {

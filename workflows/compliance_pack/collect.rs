@@ -140,7 +140,7 @@ impl Reader<'_> {
             self.scribe.row(cells::finding(row)).await?;
             done += 1;
             if done % BATCH_ROWS == 0 {
-                self.step.progress(COLLECT, whole(done), bounded(total)).await?;
+                self.step.progress(COLLECT, whole(done), bounded(total)).await;
             }
         }
         self.scribe.end_section().await

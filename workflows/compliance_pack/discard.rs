@@ -40,7 +40,7 @@ impl Workflow for DiscardPack {
     type Ports = Ports;
 
     async fn run(self, cx: &mut Context<Ports>) -> Result<(), Failure> {
-        at(cx, &STEPS, SWEEP).await?;
+        at(cx, &STEPS, SWEEP).await;
         cx.step(SWEEP, POLICY, |step| sweep(step, self)).await
     }
 }

@@ -21,12 +21,11 @@ mod tests;
 use std::time::Duration;
 
 use db::Cause;
-use engine::{Context, DEFAULT, End, Failure, Outcome, Policy, Workflow};
+use engine::{Connection, Context, DEFAULT, End, Failure, Outcome, Policy, Workflow};
 use evidence::action::Actor;
 use evidence::ids::{ExportId, OrgId};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 
 use crate::progress::at;
 use crate::{Ports, stage, trouble};
@@ -72,28 +71,28 @@ impl Workflow for BuildPack {
     type Ports = Ports;
 
     async fn run(self, cx: &mut Context<Ports>) -> Result<Published, Failure> {
-        at(cx, &STEPS, BEGIN).await?;
+        at(cx, &STEPS, BEGIN).await;
         cx.step_tx(BEGIN, PATIENT, |tx, step| Box::pin(begin::running(tx, step, self))).await?;
-        at(cx, &STEPS, COLLECT).await?;
+        at(cx, &STEPS, COLLECT).await;
         let collected = cx
             .step(COLLECT, LONG, |step| {
                 stage::unless_cancelled(step.cancelled(), collect::sections(step, self))
             })
             .await?;
-        at(cx, &STEPS, ATTEST).await?;
+        at(cx, &STEPS, ATTEST).await;
         let attested = cx
             .step(ATTEST, LONG, |step| {
                 stage::unless_cancelled(step.cancelled(), attest::chain(step, self, &collected))
             })
             .await?;
-        at(cx, &STEPS, RENDER).await?;
+        at(cx, &STEPS, RENDER).await;
         let report = cx
             .step(RENDER, PATIENT, |step| {
                 let stop = step.cancelled();
                 stage::unless_cancelled(stop, render::report(step, self, &collected, &attested))
             })
             .await?;
-        at(cx, &STEPS, SEAL).await?;
+        at(cx, &STEPS, SEAL).await;
         let parts =
             seal::Parts { collected: &collected, attested: &attested, report: report.as_ref() };
         let sealed = cx
@@ -101,24 +100,24 @@ impl Workflow for BuildPack {
                 stage::unless_cancelled(step.cancelled(), seal::pack(step, self, parts))
             })
             .await?;
-        at(cx, &STEPS, PUBLISH_OBJECT).await?;
+        at(cx, &STEPS, PUBLISH_OBJECT).await;
         let object =
             cx.step(PUBLISH_OBJECT, LONG, |step| publish::object(step, self, &sealed)).await?;
-        at(cx, &STEPS, PUBLISH).await?;
+        at(cx, &STEPS, PUBLISH).await;
         let published = cx
             .step_tx(PUBLISH, PATIENT, |tx, step| {
                 let (sealed, object) = (sealed.clone(), object.clone());
                 Box::pin(async move { publish::row(tx, step, self, &sealed, &object).await })
             })
             .await?;
-        at(cx, &STEPS, SWEEP).await?;
+        at(cx, &STEPS, SWEEP).await;
         cx.step(SWEEP, PATIENT, publish::sweep).await?;
         Ok(published)
     }
 
     fn on_end<'a>(
         input: Self,
-        tx: &'a mut PgConnection,
+        tx: &'a mut Connection,
         end: &'a End,
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {

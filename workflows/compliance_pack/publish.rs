@@ -4,9 +4,8 @@
 //! retention's to find.
 
 use db::exports::Built;
-use engine::{Failure, StepContext};
+use engine::{Connection, Failure, StepContext};
 use evidence::chain::Hash;
-use sqlx::PgConnection;
 use storage::Key;
 
 use super::seal::Sealed;
@@ -33,7 +32,7 @@ pub(super) async fn object(
 ///
 /// The object is looked up once more: an operator may retry this step long after the one that moved it.
 pub(super) async fn row(
-    tx: &mut PgConnection,
+    tx: &mut Connection,
     step: StepContext<Ports>,
     pack: BuildPack,
     sealed: &Sealed,

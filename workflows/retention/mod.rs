@@ -60,12 +60,12 @@ impl Workflow for Retention {
     type Ports = Ports;
 
     async fn run(self, cx: &mut Context<Ports>) -> Result<Cleaned, Failure> {
-        at(cx, &STEPS, EXPIRE).await?;
+        at(cx, &STEPS, EXPIRE).await;
         let expired = cx.step(EXPIRE, POLICY, |step| expire::due(step, self.tick)).await?;
-        at(cx, &STEPS, REMOVE_ARTIFACTS).await?;
+        at(cx, &STEPS, REMOVE_ARTIFACTS).await;
         let artifacts =
             cx.step(REMOVE_ARTIFACTS, POLICY, |step| artifacts::remove(step, self.tick)).await?;
-        at(cx, &STEPS, SWEEP_STAGING).await?;
+        at(cx, &STEPS, SWEEP_STAGING).await;
         let runs = cx.step(SWEEP_STAGING, POLICY, |step| staging::sweep(step, self.tick)).await?;
         Ok(Cleaned { expired, artifacts, runs })
     }
