@@ -1,5 +1,6 @@
--- One row per calendar month (UTC) of the period, months without scans included. Scans count while
--- their source is in scope.
+-- One row per calendar month (UTC) of the period, months without scans included. Scans count wherever
+-- they are from, so that the months add up to scans.csv; what they covered counts while their source is
+-- in scope.
 with month as (
   select to_char(first, 'YYYY-MM') as label,
          greatest(first at time zone 'UTC', $2) as starts,
@@ -84,20 +85,23 @@ checked as (
 scope_count as (
   select label, count(*) as in_scope, sum(expected) as expected from scope group by label
 ),
+source_count as (
+  select label, count(distinct state_source_id) as complete from scan where status = 'done' group by label
+),
 scan_count as (
-  select label,
-         count(distinct state_source_id) filter (where status = 'done') as complete,
-         count(*) filter (where status = 'done') as done,
-         count(*) filter (where status = 'partial') as partial,
-         count(*) filter (where status = 'failed') as failed
-    from scan
-   group by label
+  select month.label,
+         count(*) filter (where c.status = 'done') as done,
+         count(*) filter (where c.status = 'partial') as partial,
+         count(*) filter (where c.status = 'failed') as failed
+    from month
+    join scans c on c.org_id = $1 and c.observed_at >= month.starts and c.observed_at < month.ends
+   group by month.label
 )
 -- Sums are cut to what a count can hold: no scan must make every pack of its month impossible.
 select month.label as "month!",
        month.partial as "partial_month!",
        coalesce(scope_count.in_scope, 0) as "sources_in_scope!: Count",
-       coalesce(scan_count.complete, 0) as "sources_with_complete_scan!: Count",
+       coalesce(source_count.complete, 0) as "sources_with_complete_scan!: Count",
        least(scope_count.expected, 9223372036854775807)::bigint as "scans_expected!: MaybeCount",
        coalesce(scan_count.done, 0) as "scans_done!: Count",
        coalesce(scan_count.partial, 0) as "scans_partial!: Count",
@@ -109,6 +113,7 @@ select month.label as "month!",
        least(coalesce(compared.drifted, 0), 9223372036854775807)::bigint as "drifted!: Count"
   from month
   left join scope_count using (label)
+  left join source_count using (label)
   left join scan_count using (label)
   left join longest using (label)
   left join checked using (label)
