@@ -4,11 +4,15 @@ use serde_json::{Value, json};
 use tests::app::{App, Options, Person};
 use tests::http::send;
 
-const REQUEST: &str = "quarterly-2026-1";
+/// A pack that was built, and what the program said meanwhile.
+struct Built {
+    request: String,
+    run: String,
+    log: String,
+}
 
-/// Builds a pack for a request with a known id; gives the id of its run and the log. Statements are logged, because they are what
-/// a step that goes well says.
-async fn built(format: &str) -> (String, String) {
+/// Statements are logged, because they are what a step that goes well says.
+async fn built(format: &str) -> Built {
     let settings = [("DRIFTWISE_LOG", "info,sqlx=debug"), ("DRIFTWISE_LOG_FORMAT", format)]
         .map(|(name, value)| (name, value.to_owned()));
     let app = App::start_with(Options { settings: settings.into(), ..Options::default() }).await;
@@ -19,19 +23,21 @@ async fn built(format: &str) -> (String, String) {
         &app.path("audit-exports"),
         &app.token(Person::Owner),
     );
-    let row = send(post.header("x-request-id", REQUEST).json(&period)).await.expect(202);
-    let row = app.finished_pack(row["id"].as_str().unwrap()).await;
-    (row["workflow_run_id"].as_str().unwrap().to_owned(), app.log())
+    let answer = send(post.json(&period)).await;
+    let request = answer.header("x-driftpack-request-id").to_owned();
+    let row = app.finished_pack(answer.expect(202)["id"].as_str().unwrap()).await;
+    let run = row["workflow_run_id"].as_str().unwrap().to_owned();
+    Built { request, run, log: app.log() }
 }
 
 #[tokio::test]
 async fn a_json_line_from_within_a_step_names_the_request_the_run_and_the_step() {
-    let (run, log) = built("json").await;
+    let Built { request, run, log } = built("json").await;
     for step in ["begin", "collect", "publish"] {
         let is_named = |line: Value| {
             let spans = line["spans"].as_array().cloned().unwrap_or_default();
             let has = |name: &str, value: &str| spans.iter().any(|span| span[name] == value);
-            has("run_id", &run) && has("trace", REQUEST) && has("step", step)
+            has("run_id", &run) && has("trace", &request) && has("step", step)
         };
         let lines = log.lines().filter_map(|line| serde_json::from_str(line).ok());
         assert!(lines.into_iter().any(is_named), "no line names {step}");
@@ -40,11 +46,11 @@ async fn a_json_line_from_within_a_step_names_the_request_the_run_and_the_step()
 
 #[tokio::test]
 async fn a_pretty_line_from_within_a_step_names_the_request_the_run_and_the_step() {
-    let (run, log) = built("pretty").await;
+    let Built { request, run, log } = built("pretty").await;
     let plain = without_colours(&log);
     let named = |line: &str| {
         line.contains(&format!("run_id={run}"))
-            && line.contains(&format!("trace=\"{REQUEST}\""))
+            && line.contains(&format!("trace=\"{request}\""))
             && line.contains("step=\"collect\"")
     };
     assert!(plain.lines().any(named), "no line names all three");
