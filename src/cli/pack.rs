@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+use workflows::compliance_pack::STEPS;
 
 use crate::client::Client;
 use crate::say;
@@ -82,9 +83,10 @@ async fn follow(client: &Client, path: &str) -> Result<Value> {
     }
 }
 
-/// The steps that were seen; one line each, the present one moving where there is a terminal.
+/// The steps, one line each as it is over; the present one moves where there is a terminal. A step that was over
+/// before anybody looked gets its line all the same.
 struct Shown {
-    step: String,
+    over: usize,
     bar: ProgressBar,
 }
 
@@ -98,33 +100,30 @@ impl Shown {
         let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}")
             .expect("a constant template");
         bar.set_style(style);
-        Self { step: String::new(), bar }
+        Self { over: 0, bar }
     }
 
     fn update(&mut self, progress: &Value) {
         let step = progress["step"].as_str().unwrap_or("waiting for a worker");
+        self.pass(STEPS.iter().position(|known| *known == step).unwrap_or_default());
         let (done, total) =
             (progress["done"].as_i64().unwrap_or(0), progress["total"].as_i64().unwrap_or(0));
-        if step != self.step {
-            self.finish_line();
-            step.clone_into(&mut self.step);
-        }
         let count = if total > 0 { format!(" {done} of {total}") } else { String::new() };
-        self.bar.set_message(format!("{step}{count}"));
+        self.bar.set_message(say::printable(&format!("{step}{count}")));
         self.bar.tick();
     }
 
-    fn finish_line(&mut self) {
-        if !self.step.is_empty() {
-            let line = format!("  ✓ {}", say::printable(&self.step));
-            self.bar.suspend(|| say::note(line));
+    /// The first `over` steps are over.
+    fn pass(&mut self, over: usize) {
+        for step in STEPS.get(self.over..over).unwrap_or_default() {
+            self.bar.suspend(|| say::note(format!("  ✓ {step}")));
         }
+        self.over = self.over.max(over);
     }
 
-    /// The last steps of a small pack are over before they are seen; that they are over is said all the same.
+    /// The pack is there; what the run still does is to clean up.
     fn end(&mut self) {
-        self.finish_line();
-        self.bar.suspend(|| say::note("  ✓ published"));
+        self.pass(STEPS.len() - 1);
         self.bar.finish_and_clear();
     }
 }

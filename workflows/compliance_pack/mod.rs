@@ -31,8 +31,7 @@ use crate::progress::at;
 use crate::{Ports, stage, trouble};
 
 /// The steps, in order. Data in the database: stable for ever.
-pub(crate) const STEPS: [&str; 8] =
-    [BEGIN, COLLECT, ATTEST, RENDER, SEAL, PUBLISH_OBJECT, PUBLISH, SWEEP];
+pub const STEPS: [&str; 8] = [BEGIN, COLLECT, ATTEST, RENDER, SEAL, PUBLISH_OBJECT, PUBLISH, SWEEP];
 const BEGIN: &str = "begin";
 const COLLECT: &str = "collect";
 const ATTEST: &str = "attest";
