@@ -99,7 +99,57 @@ impl World {
         for (days_ago, status, addresses) in story {
             self.scan(org.id, source.id, (days_ago, status, addresses)).await;
         }
+        self.rules(org.id).await;
+        self.retired_source(org.id).await;
         (org.id, user.id)
+    }
+
+    /// One rule is switched off and on again, another one is left switched off.
+    async fn rules(&self, org: OrgId) {
+        let mut tx = OrgTx::begin(&self.ports.pool, org).await.unwrap();
+        for (name, changes) in
+            [("sandbox", vec![(25, false), (15, true)]), ("tags", vec![(12, false)])]
+        {
+            let mut settings = db::rules::Settings {
+                name: name.into(),
+                position: 1,
+                resource_pattern: format!("{name}.*"),
+                attribute_pattern: None,
+                drift_type: None,
+                risk_level: evidence::risk::CustomLevel::Ignore,
+                reason: "nobody minds".into(),
+                enabled: true,
+            };
+            let cause = self.cause(Duration::days(35));
+            let rule = db::rules::create(&mut tx, org, &settings, &cause).await.unwrap();
+            for (days_ago, enabled) in changes {
+                settings.enabled = enabled;
+                let cause = self.cause(Duration::days(days_ago));
+                db::rules::update(&mut tx, org, rule.id, &settings, &cause).await.unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// A source that is scanned once more after it was taken out of scope.
+    async fn retired_source(&self, org: OrgId) {
+        let mut tx = OrgTx::begin(&self.ports.pool, org).await.unwrap();
+        let mut settings = Settings {
+            name: "old".into(),
+            kind: SourceKind::Local,
+            location: "/srv/old".into(),
+            expected_scan_interval_hours: None,
+            active: true,
+        };
+        let cause = self.cause(Duration::days(40));
+        let source = db::state_sources::create(&mut tx, org, &settings, &cause).await.unwrap();
+        settings.active = false;
+        let cause = self.cause(Duration::days(18));
+        db::state_sources::update(&mut tx, org, source.id, &settings, &cause).await.unwrap();
+        tx.commit().await.unwrap();
+        for days_ago in [22, 12] {
+            self.scan(org, source.id, (days_ago, ScanStatus::Done, &["aws_instance.old"])).await;
+        }
     }
 
     async fn scan(

@@ -81,6 +81,8 @@ pub async fn set_plan(
     cause: &Cause,
 ) -> Result<Org> {
     scope(conn, id).await?;
+    // What it was before stands in the audit log for ever.
+    lock(conn, id).await?;
     let before = find(conn, id).await?.ok_or(Error::NotFound("organisation"))?;
     if before.plan == plan {
         return Ok(before);

@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Sets a run aside until it is resumed: at once when it waits, otherwise before its next step. False: the
-    /// run is over, or somebody asked to cancel it.
+    /// run is over, or somebody asked to cancel it. As [`Self::cancel`], it is best a transaction's last statement.
     pub async fn pause(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let asked = sqlx::query!(
             r#"
@@ -105,7 +105,8 @@ impl Client {
         if asked { Ok(true) } else { known(conn, run_id).await.map(|()| false) }
     }
 
-    /// Lets a paused run go on where it was. False: it is not paused.
+    /// Lets a paused run go on where it was. False: it is not paused. As [`Self::cancel`], it is best a transaction's
+    /// last statement.
     pub async fn resume(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let resumed = sqlx::query!(
             r#"
@@ -117,7 +118,7 @@ impl Client {
                            end
              where id = $1
                and pause_requested_at is not null
-               and state in ('paused', 'running')
+               and ended_at is null
             "#,
             run_id,
             self.clock.sql_now(),

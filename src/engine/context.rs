@@ -231,9 +231,7 @@ impl<P: Send + Sync + 'static> Context<P> {
     ) -> Result<Live, Failure> {
         let failure = failure.at_step(place.name);
         let session = &self.session;
-        if session.signals.cancel.is_cancelled() {
-            session.leave(Leave::Cancelled).await;
-        }
+        session.stop_if_cancelled().await;
         let live = live.failed();
         let own = (live.attempts - live.losses).unsigned_abs();
         let delay = policy.delay(own, rand::random());
@@ -254,9 +252,13 @@ impl<P: Send + Sync + 'static> Context<P> {
                 journal::failed(&mut conn, now, &place, record, after).await
             })
             .await;
+        if let After::Wait(_) = after {
+            session.leave(Leave::Suspended).await;
+        }
+        // The answer may have brought a request to cancel: what fails because of it is no failure of the run.
+        session.stop_if_cancelled().await;
         match after {
-            After::Failed => Err(failure),
-            After::Wait(_) => session.leave(Leave::Suspended).await,
+            After::Failed | After::Wait(_) => Err(failure),
             After::Retry => {
                 tokio::select! {
                     () = session.surroundings.clock.sleep(delay) => {}

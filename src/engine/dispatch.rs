@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::drive::Driver;
 use crate::lease::{Held, Renewal};
 use crate::queue::Handler;
-use crate::schedule::{Schedule, fire};
+use crate::schedule::{Fired, Schedule, fire};
 use crate::session::Signals;
 use crate::store::{self, Claimant, Kinds, Lease};
 use crate::{Clock, Error, Time};
@@ -27,7 +27,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 /// How long a wake-up is kept back while no slot is free, so that another worker may get the next.
 const SLOT_WAIT: Duration = Duration::from_secs(1);
-/// How long a schedule that could not be fired is left alone.
+/// The longest that a schedule that could not be fired is left alone.
 const SCHEDULE_PAUSE: Duration = Duration::from_secs(30);
 /// How long a shutdown waits for what was told to end at once.
 const ABORT: Duration = Duration::from_secs(2);
@@ -43,12 +43,18 @@ pub(crate) struct Dispatcher<P> {
     pub(crate) lease: Duration,
     pub(crate) grace: Duration,
     pub(crate) schedules: Vec<Schedule<P>>,
-    /// Schedules that could not be fired, and until when they are left alone.
-    pub(crate) ailing: Mutex<HashMap<&'static str, Time>>,
+    /// Schedules that could not be fired.
+    pub(crate) ailing: Mutex<HashMap<&'static str, Rest>>,
     pub(crate) kinds: Kinds,
     pub(crate) held: Arc<Held>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) nudge: Arc<Notify>,
+}
+
+/// How long a schedule is left alone.
+pub(crate) struct Rest {
+    pause: Duration,
+    until: Time,
 }
 
 /// What the loop knows about the time ahead.
@@ -85,6 +91,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                     sweep_at = began + outlook.sweep_in;
                 }
                 Some(_) = runs.join_next() => {
+                    while runs.try_join_next().is_some() {}
                     // A run that waits for a moment nearer than the next sweep needs a sweep.
                     sweep_at = sweep_at.min(clock.now());
                     if outlook.backlog {
@@ -173,26 +180,48 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             if !sound.iter().any(|name| name == schedule.name) {
                 continue;
             }
-            let fired =
-                fire(&self.control, self.driver.transport.as_ref(), &self.clock(), schedule).await;
-            if let Err(error) = fired {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(schedule = schedule.name, error, "a schedule could not be fired");
-                self.ailing().insert(schedule.name, self.clock().now() + SCHEDULE_PAUSE);
+            let (clock, transport) = (self.clock(), self.driver.transport.as_ref());
+            match fire(&self.control, transport, &clock, schedule).await {
+                Ok(Fired::Done) => drop(self.ailing().remove(schedule.name)),
+                Ok(Fired::Nothing) => {}
+                Ok(Fired::Foreign) => {
+                    tracing::warn!(
+                        schedule = schedule.name,
+                        "another version of this program declared the schedule with other times"
+                    );
+                    self.rest(schedule.name);
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        schedule = schedule.name,
+                        error,
+                        "a schedule could not be fired"
+                    );
+                    self.rest(schedule.name);
+                }
             }
         }
     }
 
-    /// The names of the schedules that have not failed to fire a moment ago.
-    fn sound_schedules(&self) -> Vec<String> {
+    /// Leaves a schedule alone for a while, for longer each time in a row.
+    fn rest(&self, schedule: &'static str) {
         let now = self.clock().now();
         let mut ailing = self.ailing();
-        ailing.retain(|_, until| *until > now);
-        let names = self.schedules.iter().map(|schedule| schedule.name);
-        names.filter(|name| !ailing.contains_key(name)).map(str::to_owned).collect()
+        let rest = ailing.entry(schedule).or_insert(Rest { pause: SWEEP / 2, until: now });
+        rest.pause = (rest.pause * 2).min(SCHEDULE_PAUSE);
+        rest.until = now + rest.pause;
     }
 
-    fn ailing(&self) -> MutexGuard<'_, HashMap<&'static str, Time>> {
+    /// The names of the schedules that have not failed to fire a moment ago.
+    fn sound_schedules(&self) -> Vec<String> {
+        let (now, ailing) = (self.clock().now(), self.ailing());
+        let rests = |name: &str| ailing.get(name).is_some_and(|rest| rest.until > now);
+        let names = self.schedules.iter().map(|schedule| schedule.name);
+        names.filter(|name| !rests(name)).map(str::to_owned).collect()
+    }
+
+    fn ailing(&self) -> MutexGuard<'_, HashMap<&'static str, Rest>> {
         self.ailing.lock().expect("nothing panics while it holds this lock")
     }
 
@@ -269,9 +298,14 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 
 /// Waits until it is time for a sweep, and [`SWEEP_PAUSE`] of real time has passed since the last one.
 async fn next_sweep(clock: &Clock, at: Time, last: Option<Instant>) {
-    clock.sleep_until(at).await;
+    // Ready at the first poll when it is time: a sleep, be it of nothing, never is, and would lose to whatever else is.
+    if clock.now() < at {
+        clock.sleep_until(at).await;
+    }
     let rested = last.map_or(SWEEP_PAUSE, |last| last.elapsed());
-    Clock::system().sleep(SWEEP_PAUSE.saturating_sub(rested)).await;
+    if rested < SWEEP_PAUSE {
+        Clock::system().sleep(SWEEP_PAUSE.saturating_sub(rested)).await;
+    }
 }
 
 /// A delta in microseconds as a duration; what is past is now.

@@ -19,6 +19,9 @@ use crate::step::panicked;
 use crate::store::{self, Claimed, Lease, journal};
 use crate::{Context, Error, Failure, FailureKind, LOSSES, ending};
 
+/// How often giving a run back is tried again, and the pause before.
+const RELEASES: u32 = 3;
+const RELEASE_PAUSE: Duration = Duration::from_millis(300);
 /// How long a run waits whose journal cannot be read.
 const ILLNESS: Duration = Duration::from_secs(5);
 
@@ -156,9 +159,21 @@ impl<P: Send + Sync + 'static> Driver<P> {
 
     /// Gives a run back: to the queue, or to be paused where somebody asked for that.
     pub(crate) async fn release(&self, lease: Lease, losses: i32) -> Result<Left, Error> {
-        let (pool, transport) = (&self.surroundings.journal, self.transport.as_ref());
-        let released = store::release(pool, transport, lease, losses).await?;
-        Ok(if released { Left::Released } else { Left::Lost })
+        let Surroundings { journal, clock, .. } = &self.surroundings;
+        let mut tried = 0;
+        loop {
+            match store::release(journal, self.transport.as_ref(), lease, losses).await {
+                Ok(true) => return Ok(Left::Released),
+                Ok(false) => return Ok(Left::Lost),
+                // Left to its lease, the run would be charged with a lost worker.
+                Err(error) if tried < RELEASES => {
+                    tracing::warn!(%error, "a run could not be given back, trying again");
+                    tried += 1;
+                    clock.sleep(RELEASE_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Lets a run wait for the database to be well again.

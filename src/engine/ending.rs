@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::drive::{Claim, Left};
+use crate::lent::{Lent, begin};
 use crate::session::Surroundings;
 use crate::step;
 use crate::store::{self, Ending};
-use crate::{End, Error, Failure, FailureRecord, Outcome, RunState};
+use crate::{End, Error, Failure, FailureRecord, Outcome, RunState, Time};
 
 /// How often the end is tried in place, and the pause before the second try; it doubles.
 const TRIES: u32 = 5;
@@ -74,7 +76,21 @@ async fn once<P>(
     with_hook: bool,
 ) -> std::result::Result<Try, Failure> {
     let at = around.clock.now();
-    let mut tx = around.journal.begin().await.map_err(Failure::transient)?;
+    // The application's hook works on the application's connections: the journal's must not wait for its locks.
+    let pool = if with_hook { &around.pool } else { &around.journal };
+    let mut conn = Lent::from(pool).await?;
+    let ended = in_transaction(around, &mut conn, claim, (result, with_hook, at)).await?;
+    conn.give_back();
+    Ok(ended)
+}
+
+async fn in_transaction<P>(
+    around: &Surroundings,
+    conn: &mut PgConnection,
+    claim: Claim<'_, P>,
+    (result, with_hook, at): (&Result<'_>, bool, Time),
+) -> std::result::Result<Try, Failure> {
+    let mut tx = conn.begin_with(AssertSqlSafe(begin(HOOK))).await.map_err(Failure::transient)?;
     if with_hook && let Some(outcome) = outcome(result) {
         let end = End { run_id: claim.lease.run_id, at, outcome };
         let hooked =

@@ -71,7 +71,7 @@ impl Held {
         let mut held = self.lock();
         for lease in asked {
             let Some(holding) = held.get_mut(lease) else { continue };
-            match answer.iter().find(|renewed| renewed.id == lease.run_id) {
+            match answer.iter().find(|one| (one.id, one.epoch) == (lease.run_id, lease.epoch)) {
                 None => holding.signals.lost.cancel(),
                 Some(renewed) => {
                     if renewed.extended {

@@ -11,6 +11,7 @@ mod error;
 mod failure;
 mod fault;
 mod lease;
+mod lent;
 mod migrate;
 mod policy;
 mod queue;

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Direction};
 use serde_json::value::RawValue;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::queue::Transport;
@@ -172,22 +172,39 @@ pub(crate) async fn declare<P>(
     Ok(())
 }
 
-/// Starts the run of the schedule's tick, if one is due and no other replica is at it. A replica that knows the
-/// schedule with other times than the newest one leaves it alone.
+/// What came of looking at a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fired {
+    /// Its tick has been dealt with.
+    Done,
+    /// It is not due, or another replica is at it.
+    Nothing,
+    /// It is due by other times than this replica knows it with, and has been for a short time only.
+    Foreign,
+}
+
+/// How long a due schedule may be left to replicas that know it with other times; then this one declares it anew.
+const FOREIGN: chrono::TimeDelta = chrono::TimeDelta::minutes(2);
+
+/// Starts the run of the schedule's tick, if one is due and no other replica is at it.
+///
+/// While two versions of a program run side by side, the times of the one that declared last count. Should none of
+/// that one be left, the tick stays, and whoever is left takes the schedule over.
 pub(crate) async fn fire<P>(
     pool: &PgPool,
     transport: &dyn Transport,
     clock: &Clock,
     schedule: &Schedule<P>,
-) -> Result<(), Error> {
+) -> Result<Fired, Error> {
     let mut tx = pool.begin().await?;
     let due = sqlx::query!(
         r#"
-        select next_at as "next_at!", coalesce($2::timestamptz, now()) as "now!"
+        select next_at as "next_at!",
+               coalesce($2::timestamptz, now()) as "now!",
+               (cron, zone) = ($3, $4) as "is_ours!"
           from engine.schedules
          where name = $1
            and next_at <= coalesce($2, now())
-           and (cron, zone) = ($3, $4)
            for update skip locked
         "#,
         schedule.name,
@@ -197,24 +214,19 @@ pub(crate) async fn fire<P>(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(due) = due else { return Ok(()) };
+    let Some(due) = due else { return Ok(Fired::Nothing) };
+    if !due.is_ours {
+        tx.rollback().await?;
+        if due.now - due.next_at < FOREIGN {
+            return Ok(Fired::Foreign);
+        }
+        declare(pool, clock, schedule).await?;
+        return Ok(Fired::Done);
+    }
     let (tick, earlier) = schedule.passed(due.next_at, due.now)?;
     let skipped = schedule.misfire == Misfire::Skip && due.now - tick > SKIP_AFTER;
     if !skipped {
-        let run = NewRun {
-            id: schedule.run_id(tick),
-            workflow: schedule.workflow,
-            version: schedule.version,
-            input: (schedule.input)(tick)?,
-            run_at: None,
-            priority: 0,
-            key: None,
-            idempotency_key: None,
-            trace: Some(format!("schedule {} {}", schedule.name, tick.to_rfc3339())),
-        };
-        if insert(&mut *tx, clock.sql_now(), &run).await? {
-            transport.enqueue(&mut tx, run.id).await?;
-        }
+        start(&mut tx, transport, clock, (schedule, tick)).await?;
     }
     let missed = earlier + usize::from(skipped);
     sqlx::query!(
@@ -234,6 +246,30 @@ pub(crate) async fn fire<P>(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
+    Ok(Fired::Done)
+}
+
+/// Starts the run of a tick, unless it is there already.
+async fn start<P>(
+    conn: &mut PgConnection,
+    transport: &dyn Transport,
+    clock: &Clock,
+    (schedule, tick): (&Schedule<P>, Time),
+) -> Result<(), Error> {
+    let run = NewRun {
+        id: schedule.run_id(tick),
+        workflow: schedule.workflow,
+        version: schedule.version,
+        input: (schedule.input)(tick)?,
+        run_at: None,
+        priority: 0,
+        key: None,
+        idempotency_key: None,
+        trace: Some(format!("schedule {} {}", schedule.name, tick.to_rfc3339())),
+    };
+    if insert(&mut *conn, clock.sql_now(), &run).await? {
+        transport.enqueue(conn, run.id).await?;
+    }
     Ok(())
 }
 

@@ -112,11 +112,16 @@ impl Session {
         pending().await
     }
 
-    /// The boundary of a step: the place where a run ends or stops on request.
-    pub(crate) async fn boundary(&self) {
+    /// Leaves when somebody asked to cancel.
+    pub(crate) async fn stop_if_cancelled(&self) {
         if self.signals.cancel.is_cancelled() {
             self.leave(Leave::Cancelled).await;
         }
+    }
+
+    /// The boundary of a step: the place where a run ends or stops on request.
+    pub(crate) async fn boundary(&self) {
+        self.stop_if_cancelled().await;
         if self.signals.pause.is_cancelled() {
             self.leave(Leave::Paused).await;
         }

@@ -101,6 +101,7 @@ pub(crate) async fn sweep(
 /// The answer for a lease that is still held.
 pub(crate) struct Renewed {
     pub(crate) id: Uuid,
+    pub(crate) epoch: i64,
     /// False: somebody else has the row locked, and the lease stays as it was.
     pub(crate) extended: bool,
     pub(crate) cancel_requested: bool,
@@ -118,7 +119,7 @@ pub(crate) async fn renew(
         Renewed,
         r#"
         with held as (
-            select run.id, run.cancel_requested_at is not null as cancel_requested
+            select run.id, run.epoch, run.cancel_requested_at is not null as cancel_requested
               from unnest($2::uuid[], $3::bigint[]) as mine(id, epoch)
               join engine.runs as run
                 on run.id = mine.id
@@ -126,11 +127,13 @@ pub(crate) async fn renew(
                and run.state = 'running'
         ),
         free as (
-            select id
-              from engine.runs
-             where id in (select id from held)
-               and state = 'running'
-               for no key update skip locked
+            select run.id
+              from unnest($2::uuid[], $3::bigint[]) as mine(id, epoch)
+              join engine.runs as run
+                on run.id = mine.id
+               and run.epoch = mine.epoch
+               and run.state = 'running'
+               for no key update of run skip locked
         ),
         renewed as (
             update engine.runs as run
@@ -140,6 +143,7 @@ pub(crate) async fn renew(
             returning run.id
         )
         select held.id as "id!",
+               held.epoch as "epoch!",
                renewed.id is not null as "extended!",
                held.cancel_requested as "cancel_requested!"
           from held
@@ -213,7 +217,7 @@ pub(crate) async fn postpone(
     let done = sqlx::query!(
         r#"
         update engine.runs
-           set state = 'waiting',
+           set state = case when pause_requested_at is null then 'waiting' else 'paused' end,
                owner = null,
                lease_until = null,
                wake_at = coalesce($3, now()) + $4::interval

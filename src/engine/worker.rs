@@ -29,10 +29,11 @@ const GRACE: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Connections for claims and wake-ups (one of them listens), beside the caller's pool.
 const CONTROL_CONNECTIONS: usize = 4;
-/// The longest that a statement of theirs may take: claims and sweeps never wait for locks, so a longer one is stuck.
-const CONTROL_LIMIT: Duration = Duration::from_secs(10);
 /// Most connections for the journal; its statements take a moment each.
 const JOURNAL_CONNECTIONS: usize = 8;
+/// The longest that a statement of the engine's own may take: a longer one waits for a lock that somebody forgot, and is
+/// tried again.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Puts a [`Worker`] together.
 pub struct Builder<P> {
@@ -157,12 +158,13 @@ impl<P: Send + Sync + 'static> Worker<P> {
     /// killing the process: other workers take over when the leases lapse.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let parts = self.parts;
-        let control = own_pool(&parts.pool, CONTROL_CONNECTIONS, Some(CONTROL_LIMIT));
+        let control = own_pool(&parts.pool, CONTROL_CONNECTIONS);
         for schedule in &parts.schedules {
             schedule::declare(&control, &parts.clock, schedule).await?;
         }
         let kinds = parts.registry.kinds();
-        let journal = own_pool(&parts.pool, parts.concurrency.clamp(2, JOURNAL_CONNECTIONS), None);
+        let connections = parts.concurrency.clamp(2, JOURNAL_CONNECTIONS);
+        let journal = own_pool(&parts.pool, connections);
         let surroundings = Surroundings {
             pool: parts.pool,
             journal: journal.clone(),
@@ -192,19 +194,16 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let worked = dispatcher.run(shutdown).await;
         for pool in [control, journal] {
             // A connection that hangs must not keep the process.
-            let _ = tokio::time::timeout(CONTROL_LIMIT, pool.close()).await;
+            let _ = tokio::time::timeout(STATEMENT_LIMIT, pool.close()).await;
         }
         worked
     }
 }
 
-/// Connections of the engine's own, made as the application makes its own; `limit` bounds each statement.
-fn own_pool(pool: &PgPool, connections: usize, limit: Option<Duration>) -> PgPool {
-    let connect = pool.connect_options().as_ref().clone();
-    let connect = match limit {
-        Some(limit) => connect.options([("statement_timeout", limit.as_millis().to_string())]),
-        None => connect,
-    };
+/// Connections of the engine's own, made as the application makes its own.
+fn own_pool(pool: &PgPool, connections: usize) -> PgPool {
+    let limit = ("statement_timeout", STATEMENT_LIMIT.as_millis().to_string());
+    let connect = pool.connect_options().as_ref().clone().options([limit]);
     pool.options()
         .clone()
         .min_connections(0)

@@ -75,12 +75,15 @@ pub struct State {
     pub(crate) uploads: Arc<Semaphore>,
     /// Bounds the work of verifications.
     pub(crate) verifications: Semaphore,
+    /// Bounds the connections that requests for packs hold while they ask Redis.
+    pub(crate) pack_requests: Semaphore,
 }
 
 /// Each may hold a scan file twice (packed and unpacked) and what was read from it.
 const UPLOADS: usize = 4;
 /// Each reads a whole chain.
 const VERIFICATIONS: usize = 4;
+const PACK_REQUESTS: usize = 6;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
@@ -100,6 +103,7 @@ impl State {
             readiness: Readiness::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),
+            pack_requests: Semaphore::new(PACK_REQUESTS),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The figures of the summary come from SQL that sums; these come from the rows as they are written. A pack whose counts differ is
 //! not made: trying again would read the same data, so the failure is permanent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::csv::Counted;
 use bundle::provenance::{TieCheck, TieOut};
@@ -25,7 +25,9 @@ pub(super) struct Recount {
     late: u64,
     /// Drifts that a custom rule kept from being findings, scan by scan.
     ignored: u64,
-    disabled_rules: u64,
+    /// By id: disabled at the end of the period, and those of them that exceptions.csv lists.
+    disabled_rules: BTreeSet<String>,
+    listed_rules: BTreeSet<String>,
     active_sources: u64,
     exceptions: BTreeMap<String, u64>,
     audit: u64,
@@ -62,7 +64,8 @@ impl Recount {
     }
 
     pub(super) fn rules(&mut self, rows: &[CustomRule]) {
-        self.disabled_rules = rows.iter().filter(|rule| !rule.enabled).count() as u64;
+        let disabled = rows.iter().filter(|rule| !rule.enabled);
+        self.disabled_rules = disabled.map(|rule| rule.id.to_string()).collect();
     }
 
     pub(super) fn sources(&mut self, rows: &[StateSource]) {
@@ -70,6 +73,9 @@ impl Recount {
     }
 
     pub(super) fn exception(&mut self, row: &Exception) {
+        if row.kind == DISABLED && self.disabled_rules.contains(&row.reference) {
+            self.listed_rules.insert(row.reference.clone());
+        }
         *self.exceptions.entry(row.kind.clone()).or_default() +=
             if is_counted_by_resource(&row.kind) { row.count } else { 1 };
     }
@@ -159,15 +165,17 @@ impl Recount {
     /// The summary against the rows, and the rows against what other sections say of the same.
     fn of_exceptions(&self, aside: &Exceptions) -> [(&'static str, u64, u64); 10] {
         let kind = |kind: &str| self.exceptions.get(kind).copied().unwrap_or_default();
+        let count = |rules: &BTreeSet<String>| rules.len() as u64;
         [
             ("suppressed resources", aside.noise_resources, kind(NOISE)),
             ("ignored resources", aside.ignored_by_custom_rules, kind(IGNORED)),
             ("accepted risks", aside.accepted_risks, kind("accepted_risk")),
             ("false positives", aside.false_positives, kind("false_positive")),
-            ("disabled rules", aside.disabled_rules, kind("disabled_rule")),
+            ("disabled rules", aside.disabled_rules, kind(DISABLED)),
             ("late scans", aside.late_scans, kind("late_scan")),
             ("ignored resources of all scans", kind(IGNORED), self.ignored),
-            ("disabled rules of custom_rules.csv", kind("disabled_rule"), self.disabled_rules),
+            // Rules that were disabled for a part of the period only are listed too.
+            ("rules disabled at the end", count(&self.disabled_rules), count(&self.listed_rules)),
             ("late scans of scans.csv", kind("late_scan"), self.late),
             ("incomplete scans of scans.csv", kind("incomplete_scan"), self.partial + self.failed),
         ]
@@ -176,6 +184,7 @@ impl Recount {
 
 const NOISE: &str = "noise_rule";
 const IGNORED: &str = "ignored_by_custom_rule";
+const DISABLED: &str = "disabled_rule";
 
 fn is_counted_by_resource(kind: &str) -> bool {
     [NOISE, IGNORED].contains(&kind)

@@ -97,16 +97,8 @@ fn hashes(then: &Facts, contents: &Contents) -> Vec<String> {
     let previous = attestation
         .previous_attestations
         .iter()
-        .filter(|previous| previous.seq == then.head_seq || previous.export_id == then.export_id)
-        .map(
-            |previous| {
-                if previous.seq == then.head_seq {
-                    previous.hash_hex.clone()
-                } else {
-                    String::new()
-                }
-            },
-        );
+        .filter(|previous| previous.seq == then.head_seq)
+        .map(|previous| previous.hash_hex.clone());
     let head = (attestation.head_seq == then.head_seq).then(|| attestation.head_hash_hex.clone());
     let excerpt =
         contents.excerpt.as_ref().and_then(|excerpt| excerpt.at(then.head_seq)).map(hex::encode);

@@ -121,7 +121,7 @@ pub async fn attested(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Atteste
           from audit_exports
          where org_id = $1 and attested_seq is not null
            and (status in ('running', 'done', 'expired')
-                or status = 'deleted' and finished_at is not null)
+                or status = 'deleted' and object_key is not null)
          order by attested_seq, id
         "#,
         org.0,

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -14,10 +13,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Context, small_json};
 use crate::fault::{Fault, Side};
+use crate::lent::{Lent, begin};
 use crate::session::{Leave, Session};
 use crate::step::{self, StepContext};
 use crate::store::journal::{self, Place};
-use crate::{Failure, FailureKind, Policy};
+use crate::{Failure, Policy};
 
 impl<P: Send + Sync + 'static> Context<P> {
     pub(super) async fn attempt<T, F, Fut>(
@@ -64,13 +64,10 @@ impl<P: Send + Sync + 'static> Context<P> {
         if let Fault::Fail(failure) = session.fault(Side::Before, place).await {
             return Err(failure);
         }
-        let mut conn = session.surroundings.pool.acquire().await.map_err(Failure::transient)?;
-        let result = self.in_transaction(&mut conn, place, policy, body).await;
-        if result.as_ref().is_err_and(|failure| failure.kind() == FailureKind::TimedOut) {
-            // Its statement may still be running; nobody is to wait for that.
-            conn.close_on_drop();
-        }
-        result
+        let mut conn = Lent::from(&session.surroundings.pool).await?;
+        let value = self.in_transaction(&mut conn, place, policy, body).await?;
+        conn.give_back();
+        Ok(value)
     }
 
     async fn in_transaction<T, F>(
@@ -120,17 +117,11 @@ impl<P: Send + Sync + 'static> Context<P> {
     }
 }
 
-/// Begins a transaction whose statements do not outlive the attempt, also when nobody is left to cancel them.
-fn begin(timeout: Duration) -> String {
-    let millis = timeout.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-    format!("begin; set local statement_timeout = {millis}")
-}
-
 /// Whether the database refused a commit, so that certainly nothing of it happened: a deferred constraint
-/// (class 23) or a conflict of transactions (class 40).
+/// (class 23), a conflict of transactions (class 40), or out of time (57014).
 fn is_refused(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("23") || code.starts_with("40"))
+    code.is_some_and(|code| code.starts_with("23") || code.starts_with("40") || code == "57014")
 }
 
 /// Marks, while it lives, that the attempt in flight must not be repeated.

@@ -202,7 +202,7 @@ pub(crate) async fn lost(
     .await
 }
 
-/// Shows how far the run is.
+/// Shows how far the run is; not, when somebody has its row locked.
 pub(crate) async fn progress(
     db: impl PgExecutor<'_>,
     lease: Lease,
@@ -213,13 +213,31 @@ pub(crate) async fn progress(
     sqlx::query_as!(
         Written,
         r#"
-        update engine.runs
-           set progress_step = $3, progress_done = $4, progress_total = $5
-         where id = $1
-           and epoch = $2
-           and state = 'running'
-        returning cancel_requested_at is not null as "cancel_requested!",
-                  pause_requested_at is not null as "pause_requested!"
+        with held as (
+            select id,
+                   cancel_requested_at is not null as cancel_requested,
+                   pause_requested_at is not null as pause_requested
+              from engine.runs
+             where id = $1
+               and epoch = $2
+               and state = 'running'
+        ),
+        free as (
+            select id
+              from engine.runs
+             where id = $1
+               and epoch = $2
+               and state = 'running'
+               for no key update skip locked
+        ),
+        shown as (
+            update engine.runs as run
+               set progress_step = $3, progress_done = $4, progress_total = $5
+              from free
+             where run.id = free.id
+        )
+        select cancel_requested as "cancel_requested!", pause_requested as "pause_requested!"
+          from held
         "#,
         lease.run_id,
         lease.epoch,

@@ -73,6 +73,27 @@ async fn a_tick_starts_exactly_one_run_across_replicas(pool: PgPool) {
     assert_eq!(world.number(RUNS).await, 4);
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_schedule_whose_declarers_are_gone_is_taken_over_by_those_who_are_left(pool: PgPool) {
+    let (world, clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let left = Running::spawn(world.worker(ports).register::<Order>().schedule(hourly()));
+    until(&world, "select count(*) from engine.schedules", 1).await;
+    // A newer version declared other times, and its processes went away.
+    sqlx::query("update engine.schedules set cron = '30 * * * *', next_at = next_at + '30 min'")
+        .execute(&world.owner)
+        .await
+        .unwrap();
+    clock.set(chrono::DateTime::from_timestamp(world.number(NEXT).await, 0).unwrap());
+    Clock::system().sleep(Duration::from_millis(500)).await;
+    assert_eq!(world.number(RUNS).await, 0, "those who declared it may still be there");
+    clock.advance(Duration::from_mins(3));
+    until(&world, "select count(*) from engine.schedules where cron = '0 * * * *'", 1).await;
+    tick(&world, &clock).await;
+    assert_eq!(world.number(RUNS).await, 1);
+    left.stop().await;
+}
+
 /// A worker that declared the schedule, was away for ten hours and a half, and is back.
 async fn after_downtime(pool: PgPool, misfire: Misfire) -> World {
     let (world, clock) = World::frozen(pool).await;

@@ -16,17 +16,20 @@ use evidence::org::PackWindow;
 use evidence::time::{Period, floor_micros, stamp};
 use poem_openapi::types::{ParseFromJSON as _, ToJSON as _};
 use sha2::{Digest, Sha256};
+use tokio::sync::SemaphorePermit;
 use tracing::Instrument as _;
 use workflows::compliance_pack::BuildPack;
 
 use super::{AuditExport, AuditExportRequest, row};
 use crate::api::page::parameter;
 use crate::auth::{Caller, OrgScope, RequestPack};
-use crate::errors::{Denied, Error, Input, Result, describe};
+use crate::errors::{Denied, Error, Input, Part, Result, describe};
 use crate::limiter::{Attempt, Place};
 
 const KEY_BYTES_MAX: usize = 255;
 const ACCEPTED: i32 = 202;
+/// How long to wait for the requests before this one.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 /// How long to wait for word of a commit whose answer got lost.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -52,6 +55,7 @@ async fn accept(
     let id = ExportId(ids::v7(scope.context.now, rand::random()));
     // Without a key nobody else waits for the lock, but it still tells when the transaction is over.
     let lock = key.map_or_else(|| id.to_string(), str::to_owned);
+    let _turn = turn(scope).await?;
     let mut tx = scope.begin().await?;
     // Before the period is looked at: an answer that was given is given again, whatever the clock says.
     if let Some(kept) =
@@ -75,6 +79,15 @@ async fn accept(
         settle(scope, (id, &lock), place, error.into()).await?;
     }
     Ok(answer)
+}
+
+/// A request holds a connection while it waits for Redis: a few at a time, so that a Redis that hangs does not take
+/// every connection with it.
+async fn turn(scope: &OrgScope<RequestPack>) -> Result<SemaphorePermit<'_>> {
+    let turns = &scope.context.state.pack_requests;
+    let turn = tokio::time::timeout(TURN_WITHIN, turns.acquire()).await;
+    let turn = turn.map_err(|late| Error::Down(Part::RateLimiter, late.into()))?;
+    turn.map_err(Error::internal)
 }
 
 /// The request with everything that belongs to it, and the answer under its key.

@@ -34,6 +34,12 @@ pub(super) async fn record(
     cause: &Cause,
 ) {
     let verdict = &verified.verdict;
+    if verdict.status == Status::Truncated && verdict.first_bad.is_none() {
+        // Everything that is there is whole; it is the caller who expected more, and anybody can expect too much.
+        // Nothing is added: the chain must not grow up to what was expected of it.
+        tracing::warn!(%chain, message = verdict.message, "an audit chain is shorter than a caller expected");
+        return;
+    }
     let is_ok = verdict.status == Status::Ok;
     if !is_ok {
         let (status, first_bad) = (verdict.status.as_str(), verdict.first_bad.as_ref());
