@@ -95,7 +95,7 @@ pub struct Headline {
     pub scans_failed: u64,
     /// State sources in scope at the end of the period.
     pub sources: u64,
-    /// Longest time without a complete scan of a source in scope.
+    /// Longest time without a complete scan of a source in scope, where that was longer than its schedule asks for.
     pub longest_gap_hours: Option<f64>,
     pub hours_to_resolve: Spread,
     /// Closed in time ÷ (closed + still open although overdue).

@@ -1,5 +1,7 @@
 -- The twenty longest times without a complete scan of a source in scope, as far as they lie in the
--- period. Names and intervals are those of its end.
+-- period. Where the source has a schedule, only those that are longer than it asks for: the ordinary
+-- weeks of one source must not push the lost days of another from the list. Names and intervals are
+-- those of the period's end.
 with source as (
   select state_source_id, name, expected_scan_interval_hours
     from state_source_history
@@ -54,5 +56,7 @@ select source.name as "state_source!",
   from gap
   join source using (state_source_id)
  where gap.ends > gap.starts
+   and (source.expected_scan_interval_hours is null
+        or gap.ends - gap.starts > make_interval(hours => source.expected_scan_interval_hours))
  order by gap.ends - gap.starts desc, source.name, gap.starts
  limit 20
