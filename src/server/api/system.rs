@@ -126,7 +126,7 @@ impl Api {
 
     /// Give the public keys that packs are signed with
     ///
-    /// Keys that are no longer used to sign stay here, so that old packs can be verified.
+    /// The key that packs are signed with at present. Keep what you once trusted: packs signed before a change of keys need it.
     #[oai(
         path = "/.well-known/driftpack-keys.json",
         method = "get",
