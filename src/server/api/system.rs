@@ -126,7 +126,7 @@ impl Api {
 
     /// Give the public keys that packs are signed with
     ///
-    /// The key that packs are signed with at present. Keep what you once trusted: packs signed before a change of keys need it.
+    /// The key that packs are signed with at present. Keep what you once trusted, since packs signed before a change of keys need it.
     #[oai(
         path = "/.well-known/driftpack-keys.json",
         method = "get",
