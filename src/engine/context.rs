@@ -5,6 +5,8 @@
 //! back. Steps are found by name and occurrence, never by index. One attempt is [`attempt`]'s business.
 
 mod attempt;
+mod family;
+mod wait;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,27 +17,31 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::replay::{Arrival, Journal, Live};
+use crate::replay::{Arrival, Journal, Live, Patch};
 use crate::session::{Leave, Session};
 use crate::step::StepContext;
 use crate::store::journal::{self, After, Losses, Place};
 use crate::store::{Lease, VALUE_BYTES};
-use crate::{DEFAULT, Error, Failure, FailureKind, Policy, Time};
+use crate::{DEFAULT, Error, Failure, FailureKind, Policy, Time, figures};
 use attempt::Unrepeatable;
+pub use family::{Child, Children};
 
 /// What a workflow does its work through.
 pub struct Context<P> {
     ports: Arc<P>,
     session: Arc<Session>,
     journal: Journal,
+    /// Random numbers given out.
+    drawn: u64,
 }
 
 impl<P: Send + Sync + 'static> Context<P> {
     pub(crate) fn new(ports: Arc<P>, session: Arc<Session>, journal: Journal) -> Self {
-        Self { ports, session, journal }
+        Self { ports, session, journal, drawn: 0 }
     }
 
     /// Runs a named step and records its result; when it is on record already, answers that.
@@ -64,16 +70,10 @@ impl<P: Send + Sync + 'static> Context<P> {
             let _guard = Unrepeatable::mark(&self.session, policy);
             let span = span(&place);
             let result = self.attempt(&place, policy, &mut body).instrument(span).await;
+            self.measure(&place, result.is_ok());
             match result {
                 Ok((value, output)) => {
-                    let place = &self.ended(place);
-                    let session = &self.session;
-                    session
-                        .persist(|| async {
-                            let mut conn = session.surroundings.journal.acquire().await?;
-                            journal::done(&mut conn, place, &output).await
-                        })
-                        .await;
+                    self.record(self.ended(place), output).await;
                     return Ok(value);
                 }
                 Err(failure) => {
@@ -98,7 +98,23 @@ impl<P: Send + Sync + 'static> Context<P> {
         F: for<'c> FnMut(&'c mut PgConnection, StepContext<P>) -> BoxFuture<'c, Result<T, Failure>>
             + Send,
     {
-        let mut live = match self.arrive(name, "step_tx", policy).await {
+        self.transact(name, "step_tx", policy, &mut body).await
+    }
+
+    /// Runs a step of some kind in a transaction.
+    async fn transact<T, F>(
+        &mut self,
+        name: &'static str,
+        kind: &'static str,
+        policy: Policy,
+        body: &mut F,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: for<'c> FnMut(&'c mut PgConnection, StepContext<P>) -> BoxFuture<'c, Result<T, Failure>>
+            + Send,
+    {
+        let mut live = match self.arrive(name, kind, policy).await {
             Arrival::Recorded(result) => return result,
             Arrival::Live(live) => live,
         };
@@ -106,7 +122,8 @@ impl<P: Send + Sync + 'static> Context<P> {
             let place = self.begin(&live).await;
             let _guard = Unrepeatable::mark(&self.session, policy);
             let span = span(&place);
-            let result = self.attempt_tx(&place, policy, &mut body).instrument(span).await;
+            let result = self.attempt_tx(&place, policy, body).instrument(span).await;
+            self.measure(&place, result.is_ok());
             match result {
                 Ok(value) => return Ok(value),
                 Err(failure) => {
@@ -131,6 +148,42 @@ impl<P: Send + Sync + 'static> Context<P> {
         self.step("engine.now", DEFAULT, |step| async move { Ok(step.now()) }).await
     }
 
+    /// A number that is the same on every replay: the first one of the run, then the second … Not a secret: it is made
+    /// from the run's id.
+    pub fn random(&mut self) -> u64 {
+        self.drawn += 1;
+        let name = format!("random {}", self.drawn);
+        let id = Uuid::new_v5(&self.session.lease.run_id, name.as_bytes());
+        let (high, low) = id.as_u64_pair();
+        // Six bits of an id are fixed (RFC 9562, section 5.5); the other half has what they lack.
+        high ^ low.rotate_left(32)
+    }
+
+    /// Whether the run is to go the new way at a change of its code: true for runs that had not come this far when the
+    /// change was deployed, false for those that had. The answer is recorded under `name` and never changes in a run.
+    ///
+    /// ```ignore
+    /// if cx.patched("invoice-by-mail").await? { … } else { … }
+    /// ```
+    ///
+    /// When no run of the older code is left, the question can be taken out; entries that nobody asks for are passed over.
+    pub async fn patched(&mut self, name: &'static str) -> Result<bool, Failure> {
+        match self.journal.patch(name) {
+            Patch::Known(way) => Ok(way),
+            Patch::Fresh(live) => {
+                self.session.boundary().await;
+                let place = self.place(&live, 1);
+                self.record(place, small_json("a patch", &true)?).await;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Fires when somebody asks to cancel the run. The run ends before its next step in any case.
+    pub fn cancelled(&self) -> CancellationToken {
+        self.session.signals.cancel.clone()
+    }
+
     /// The run.
     pub fn run_id(&self) -> Uuid {
         self.session.lease.run_id
@@ -141,6 +194,12 @@ impl<P: Send + Sync + 'static> Context<P> {
         self.session.lease.epoch
     }
 
+    /// Records a step's result, together with those of other runs.
+    async fn record(&self, place: Place, output: Box<RawValue>) {
+        let writer = &self.session.surroundings.writer;
+        self.session.persist(|| writer.checkpoint(place, output.clone())).await;
+    }
+
     /// Reads the step back, or gets it ready to run.
     async fn arrive<T: DeserializeOwned>(
         &mut self,
@@ -148,16 +207,27 @@ impl<P: Send + Sync + 'static> Context<P> {
         kind: &'static str,
         policy: Policy,
     ) -> Arrival<T> {
-        let arrival = self.journal.arrive(name, kind);
-        self.session.unread.store(self.journal.unread(), Ordering::Release);
-        let live = match arrival {
-            Err(contradiction) => self.session.leave(Leave::Contradiction(contradiction)).await,
-            Ok(Arrival::Recorded(result)) => return Arrival::Recorded(result),
-            Ok(Arrival::Live(live)) => live,
+        let live = match self.find(name, kind).await {
+            Arrival::Recorded(result) => return Arrival::Recorded(result),
+            Arrival::Live(live) => live,
         };
         match self.charge_losses(live, policy).await {
             Ok(live) => Arrival::Live(live),
             Err(failure) => Arrival::Recorded(Err(failure)),
+        }
+    }
+
+    /// Reads the step back, or learns that there is nothing to read.
+    async fn find<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        kind: &'static str,
+    ) -> Arrival<T> {
+        let arrival = self.journal.arrive(name, kind);
+        self.session.unread.store(self.journal.unread(), Ordering::Release);
+        match arrival {
+            Err(contradiction) => self.session.leave(Leave::Contradiction(contradiction)).await,
+            Ok(arrival) => arrival,
         }
     }
 
@@ -213,6 +283,12 @@ impl<P: Send + Sync + 'static> Context<P> {
         Place { ended_at: self.session.surroundings.clock.now(), ..place }
     }
 
+    fn measure(&self, place: &Place, succeeded: bool) {
+        let took = self.session.surroundings.clock.now() - place.started_at;
+        let outcome = if succeeded { "succeeded" } else { "failed" };
+        figures::attempt(place.name, outcome, took.to_std().unwrap_or_default());
+    }
+
     fn step_context(&self, place: &Place) -> StepContext<P> {
         StepContext {
             ports: self.ports.clone(),
@@ -260,11 +336,8 @@ impl<P: Send + Sync + 'static> Context<P> {
         match after {
             After::Failed | After::Wait(_) => Err(failure),
             After::Retry => {
-                tokio::select! {
-                    () = session.surroundings.clock.sleep(delay) => {}
-                    () = session.signals.cancel.cancelled() => {}
-                    () = session.signals.stopping.cancelled() => {}
-                }
+                figures::retry(place.name);
+                self.rest(delay).await;
                 Ok(live)
             }
         }

@@ -13,16 +13,20 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::drive::Driver;
+use crate::drive::{Driver, Left};
 use crate::lease::{Held, Renewal};
+use crate::presence::{self, Presence};
 use crate::queue::Handler;
-use crate::schedule::{Fired, Schedule, fire};
+use crate::schedule::{self, Fired, Schedule, fire};
 use crate::session::Signals;
 use crate::store::{self, Claimant, Kinds, Lease};
-use crate::{Clock, Error, Time};
+use crate::{Clock, Error, Time, figures};
 
 /// Longest time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How long after a wake-up the worker looks once more: a start that left its own wake-up out, because one was on its way,
+/// may have committed only then.
+const AFTERLOOK: Duration = Duration::from_millis(25);
 /// Shortest time between two sweeps, however many wake-ups arrive.
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 /// How long a wake-up is kept back while no slot is free, so that another worker may get the next.
@@ -39,13 +43,14 @@ pub(crate) struct Dispatcher<P> {
     pub(crate) driver: Arc<Driver<P>>,
     /// Connections that no step can use up.
     pub(crate) control: PgPool,
-    pub(crate) owner: String,
-    pub(crate) lease: Duration,
+    pub(crate) presence: Presence,
     pub(crate) grace: Duration,
     pub(crate) schedules: Vec<Schedule<P>>,
     /// Schedules that could not be fired.
     pub(crate) ailing: Mutex<HashMap<&'static str, Rest>>,
     pub(crate) kinds: Kinds,
+    /// Per workflow, the key that was served last.
+    pub(crate) served: Mutex<HashMap<String, String>>,
     pub(crate) held: Arc<Held>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) nudge: Arc<Notify>,
@@ -70,13 +75,15 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let stopping = CancellationToken::new();
         let connection = self.control.connect_options().as_ref().clone();
-        let _renewal = Renewal::start(connection, self.clock(), self.held.clone(), self.lease)
-            .map_err(|error| Error::Worker(format!("no thread for the leases: {error}")))?;
+        let _renewal =
+            Renewal::start(connection, self.clock(), self.held.clone(), self.presence.lease)
+                .map_err(|error| Error::Worker(format!("no thread for the leases: {error}")))?;
         let mut services = self.services(&stopping);
         let mut runs = JoinSet::new();
         let clock = self.clock();
         let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false };
         let (mut sweep_at, mut swept) = (clock.now(), None);
+        let mut afterlook = None;
         loop {
             tokio::select! {
                 biased;
@@ -90,22 +97,36 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                     outlook = self.sweep(&mut runs, &stopping).await;
                     sweep_at = began + outlook.sweep_in;
                 }
-                Some(_) = runs.join_next() => {
-                    while runs.try_join_next().is_some() {}
-                    // A run that waits for a moment nearer than the next sweep needs a sweep.
-                    sweep_at = sweep_at.min(clock.now());
+                Some(left) = runs.join_next() => {
+                    let mut waits = matches!(left, Ok(Left::Waiting));
+                    while let Some(left) = runs.try_join_next() {
+                        waits |= matches!(left, Ok(Left::Waiting));
+                    }
+                    if waits {
+                        // It may wait for a moment nearer than the next sweep.
+                        sweep_at = sweep_at.min(clock.now());
+                    }
                     if outlook.backlog {
                         outlook.backlog = self.claim(&mut runs, &stopping).await;
                     }
                 }
                 () = self.nudge.notified() => {
                     outlook.backlog = self.claim(&mut runs, &stopping).await;
+                    afterlook = Some(Instant::now() + AFTERLOOK);
+                }
+                () = until_instant(afterlook), if afterlook.is_some() => {
+                    afterlook = None;
+                    outlook.backlog = self.claim(&mut runs, &stopping).await;
+                    // A run that is due later was started, perhaps: when is the next one?
                     sweep_at = sweep_at.min(clock.now());
                 }
             }
         }
         stopping.cancel();
         self.stop(runs).await;
+        if let Err(error) = self.presence.leave(&self.control, &self.clock()).await {
+            tracing::warn!(%error, "the worker's row was left behind");
+        }
         services.shutdown().await;
         Ok(())
     }
@@ -118,7 +139,17 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     fn services(&self, stopping: &CancellationToken) -> JoinSet<()> {
         let mut services = JoinSet::new();
         let control = self.control.clone();
-        let transport = self.driver.transport.clone();
+        let transport = self.driver.surroundings.transport.clone();
+        let (presence, clock) = (self.presence.clone(), self.clock());
+        let pool = control.clone();
+        services.spawn(async move {
+            loop {
+                if let Err(error) = presence.beat(&pool, &clock).await {
+                    tracing::warn!(%error, "a sign of life was not written");
+                }
+                Clock::system().sleep(presence::BEAT).await;
+            }
+        });
         services.spawn(transport.run(control.clone(), self.handler(), stopping.clone()));
         services.spawn(async move {
             loop {
@@ -134,10 +165,9 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 
     fn handler(&self) -> Handler {
         let (slots, nudge) = (self.slots.clone(), self.nudge.clone());
-        Arc::new(move |run_id| {
+        Arc::new(move || {
             let (slots, nudge) = (slots.clone(), nudge.clone());
             Box::pin(async move {
-                tracing::trace!(%run_id, "woken");
                 if slots.available_permits() == 0 {
                     // Time is up or a slot is free: either way the loop is to look.
                     let _ = tokio::time::timeout(SLOT_WAIT, slots.acquire()).await;
@@ -148,7 +178,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     }
 
     /// Queues what is due, fires schedules, claims; answers when to look again.
-    async fn sweep(&self, runs: &mut JoinSet<()>, stopping: &CancellationToken) -> Outlook {
+    async fn sweep(&self, runs: &mut JoinSet<Left>, stopping: &CancellationToken) -> Outlook {
         let now = self.clock().sql_now();
         let sweep = store::sweep(&self.control, now, &self.kinds, &self.sound_schedules()).await;
         let swept = match sweep {
@@ -160,6 +190,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         };
         if swept.lapsed > 0 {
             tracing::warn!(runs = swept.lapsed, "recovered the runs of a lost worker");
+            figures::recovered(swept.lapsed);
         }
         self.watch_for_cancels().await;
         let mut sweep_in = swept.next_timer_micros.map_or(SWEEP, until);
@@ -180,8 +211,8 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             if !sound.iter().any(|name| name == schedule.name) {
                 continue;
             }
-            let (clock, transport) = (self.clock(), self.driver.transport.as_ref());
-            match fire(&self.control, transport, &clock, schedule).await {
+            let (clock, transport) = (self.clock(), &self.driver.surroundings.transport);
+            match fire(&self.control, transport.as_ref(), &clock, schedule).await {
                 Ok(Fired::Done) => drop(self.ailing().remove(schedule.name)),
                 Ok(Fired::Nothing) => {}
                 Ok(Fired::Foreign) => {
@@ -192,12 +223,12 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                     self.rest(schedule.name);
                 }
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
                     tracing::error!(
                         schedule = schedule.name,
-                        error,
+                        error = &error as &dyn std::error::Error,
                         "a schedule could not be fired"
                     );
+                    schedule::ails(&self.control, schedule.name, &error.to_string()).await;
                     self.rest(schedule.name);
                 }
             }
@@ -237,41 +268,66 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     }
 
     /// Claims due runs for the free slots and starts driving them. True: more may be due.
-    async fn claim(&self, runs: &mut JoinSet<()>, stopping: &CancellationToken) -> bool {
-        let free = self.slots.available_permits();
-        if free == 0 {
-            return true;
-        }
-        let clock = self.clock();
-        let claimed_at = clock.monotonic();
-        let claimant = Claimant { owner: &self.owner, lease: self.lease };
-        let claimed =
-            match store::claim(&self.control, clock.sql_now(), &self.kinds, claimant, free).await {
+    async fn claim(&self, runs: &mut JoinSet<Left>, stopping: &CancellationToken) -> bool {
+        loop {
+            let free = self.slots.available_permits();
+            if free == 0 {
+                return true;
+            }
+            let clock = self.clock();
+            let claimed_at = clock.monotonic();
+            let claimed = match self.claim_at_most(free).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "no run could be claimed");
                     return true;
                 }
             };
-        let full = claimed.len() == free;
-        for run in claimed {
-            // Only handlers of wake-ups borrow a slot, for a moment.
-            let slot =
-                self.slots.clone().acquire_owned().await.expect("the slots are never closed");
-            let signals = Signals { stopping: stopping.clone(), ..Signals::default() };
-            let lease = Lease { run_id: run.id, epoch: run.epoch };
-            let hold = self.held.add(lease, signals.clone(), claimed_at);
-            let driver = self.driver.clone();
-            runs.spawn(async move {
-                driver.drive(run, signals).await;
-                drop((hold, slot));
-            });
+            if claimed.is_empty() {
+                return false;
+            }
+            for run in claimed {
+                // Only handlers of wake-ups borrow a slot, for a moment.
+                let slot =
+                    self.slots.clone().acquire_owned().await.expect("the slots are never closed");
+                let signals = Signals { stopping: stopping.clone(), ..Signals::default() };
+                let lease = Lease { run_id: run.id, epoch: run.epoch };
+                let hold = self.held.add(lease, signals.clone(), claimed_at);
+                let driver = self.driver.clone();
+                runs.spawn(async move {
+                    let left = driver.drive(run, signals).await;
+                    drop((hold, slot));
+                    left
+                });
+            }
         }
-        full
+    }
+
+    /// Claims, and remembers whose turn it was.
+    async fn claim_at_most(&self, free: usize) -> sqlx::Result<Vec<store::Claimed>> {
+        let cursors: Vec<String> = {
+            let served = self.served();
+            let cursor = |name| served.get(name).cloned().unwrap_or_default();
+            self.kinds.names.iter().map(cursor).collect()
+        };
+        let Presence { id, lease, .. } = &self.presence;
+        let claimant = Claimant { owner: id, lease: *lease, cursors: &cursors };
+        let now = self.clock().sql_now();
+        let mut claimed = store::claim(&self.control, now, &self.kinds, claimant, free).await?;
+        claimed.sort_by_key(|run| run.place);
+        let mut served = self.served();
+        for run in &claimed {
+            served.insert(run.workflow.clone(), run.key.clone());
+        }
+        Ok(claimed)
+    }
+
+    fn served(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.served.lock().expect("nothing panics while it holds this lock")
     }
 
     /// Waits for steps in flight, then gives up those that take too long.
-    async fn stop(&self, mut runs: JoinSet<()>) {
+    async fn stop(&self, mut runs: JoinSet<Left>) {
         let all = async { while runs.join_next().await.is_some() {} };
         if tokio::time::timeout(self.grace, all).await.is_ok() {
             return;
@@ -305,6 +361,12 @@ async fn next_sweep(clock: &Clock, at: Time, last: Option<Instant>) {
     let rested = last.map_or(SWEEP_PAUSE, |last| last.elapsed());
     if rested < SWEEP_PAUSE {
         Clock::system().sleep(SWEEP_PAUSE.saturating_sub(rested)).await;
+    }
+}
+
+async fn until_instant(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 

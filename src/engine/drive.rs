@@ -11,13 +11,12 @@ use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use tracing::Instrument;
 
-use crate::queue::Transport;
 use crate::registry::{Entry, Registry};
 use crate::replay::{Journal, contradiction};
-use crate::session::{Leave, Session, Signals, Surroundings};
+use crate::session::{Kin, Leave, Session, Signals, Surroundings};
 use crate::step::panicked;
 use crate::store::{self, Claimed, Lease, journal};
-use crate::{Context, Error, Failure, FailureKind, LOSSES, ending};
+use crate::{Context, Error, Failure, FailureKind, LOSSES, ending, figures};
 
 /// How often giving a run back is tried again, and the pause before.
 const RELEASES: u32 = 3;
@@ -42,12 +41,24 @@ pub(crate) enum Left {
     Crashed,
 }
 
+impl Left {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Waiting => "waiting",
+            Self::Released => "released",
+            Self::Lost => "lost",
+            Self::Abandoned => "abandoned",
+            Self::Crashed => "crashed",
+        }
+    }
+}
+
 /// What driving needs besides the run.
 pub(crate) struct Driver<P> {
     pub(crate) ports: Arc<P>,
     pub(crate) registry: Registry<P>,
     pub(crate) surroundings: Surroundings,
-    pub(crate) transport: Arc<dyn Transport>,
 }
 
 /// What came of running the workflow's code.
@@ -59,6 +70,7 @@ enum Came {
 impl<P: Send + Sync + 'static> Driver<P> {
     /// Drives `claimed` until it ends, waits, or has to be given up.
     pub(crate) async fn drive(&self, claimed: Claimed, signals: Signals) -> Left {
+        let workflow = claimed.workflow.clone();
         let span = tracing::info_span!(
             "run",
             run_id = %claimed.id,
@@ -73,6 +85,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
                 Left::Abandoned
             });
             tracing::debug!(?left, "a run left the worker");
+            figures::left(&workflow, left.as_str());
             left
         }
         .instrument(span)
@@ -86,7 +99,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
             return Err(Error::Corrupt(format!("workflow {}", claimed.workflow)));
         };
         let input = claimed.input.0;
-        let run = Claim { lease, input: &input, entry: &entry };
+        let run = Claim { lease, input: &input, entry: &entry, is_child: claimed.is_child };
         if claimed.cancel_requested {
             return self.end(run, Err(None)).await;
         }
@@ -96,6 +109,11 @@ impl<P: Send + Sync + 'static> Driver<P> {
                 format!("{} workers died under this run between two steps", claimed.losses),
             );
             return self.end(run, Err(Some(failure))).await;
+        }
+        if claimed.reopened
+            && let Some(left) = self.reopen(run).await?
+        {
+            return Ok(left);
         }
         let entries = match claimed.epoch {
             // The first claim: there is nothing to read.
@@ -108,15 +126,35 @@ impl<P: Send + Sync + 'static> Driver<P> {
                 }
             },
         };
-        let came = self.execute(run, Journal::new(entries, claimed.losses), signals).await;
+        let kin = Kin { key: claimed.key, priority: claimed.priority, trace: claimed.trace };
+        let journal = Journal::new(entries, claimed.losses);
+        let came = self.execute((run, kin), journal, signals).await;
         self.settle(run, came).await
     }
 
+    /// Tells the application that a run goes on which had failed. An answer: it does not, for now or for good.
+    async fn reopen(&self, run: Claim<'_, P>) -> Result<Option<Left>, Error> {
+        match ending::reopen(&self.surroundings, run).await {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(Left::Lost)),
+            Err(failure) if failure.is_transient() => {
+                tracing::warn!(%failure, "a run could not be reopened; it waits");
+                self.put_off(run.lease).await.map(Some)
+            }
+            Err(failure) => self.end(run, Err(Some(failure))).await.map(Some),
+        }
+    }
+
     /// Runs the workflow's code until it returns or is left.
-    async fn execute(&self, run: Claim<'_, P>, journal: Journal, signals: Signals) -> Came {
+    async fn execute(
+        &self,
+        (run, kin): (Claim<'_, P>, Kin),
+        journal: Journal,
+        signals: Signals,
+    ) -> Came {
         let lost = signals.lost.clone();
         let unread = journal.unread();
-        let (session, leaving) = Session::new(run.lease, self.surroundings.clone(), signals);
+        let (session, leaving) = Session::new(run.lease, kin, self.surroundings.clone(), signals);
         session.unread.store(unread, std::sync::atomic::Ordering::Release);
         let session = Arc::new(session);
         let cx = Context::new(self.ports.clone(), session.clone(), journal);
@@ -150,6 +188,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
             Came::Left(Leave::Stopping | Leave::Paused) => self.release(run.lease, 0).await,
             Came::Left(Leave::Lost) => {
                 tracing::warn!("a lease was lost; the run goes on elsewhere");
+                figures::lease_lost();
                 Ok(Left::Lost)
             }
             Came::Left(Leave::Abandoned(error)) => Err(error.into()),
@@ -159,10 +198,10 @@ impl<P: Send + Sync + 'static> Driver<P> {
 
     /// Gives a run back: to the queue, or to be paused where somebody asked for that.
     pub(crate) async fn release(&self, lease: Lease, losses: i32) -> Result<Left, Error> {
-        let Surroundings { journal, clock, .. } = &self.surroundings;
+        let Surroundings { journal, clock, transport, .. } = &self.surroundings;
         let mut tried = 0;
         loop {
-            match store::release(journal, self.transport.as_ref(), lease, losses).await {
+            match store::release(journal, transport.as_ref(), lease, losses).await {
                 Ok(true) => return Ok(Left::Released),
                 Ok(false) => return Ok(Left::Lost),
                 // Left to its lease, the run would be charged with a lost worker.
@@ -213,6 +252,7 @@ pub(crate) struct Claim<'a, P> {
     pub(crate) lease: Lease,
     pub(crate) input: &'a RawValue,
     pub(crate) entry: &'a Entry<P>,
+    pub(crate) is_child: bool,
 }
 
 impl<P> Clone for Claim<'_, P> {

@@ -14,7 +14,7 @@ use crate::lent::{Lent, begin};
 use crate::session::Surroundings;
 use crate::step;
 use crate::store::{self, Ending};
-use crate::{End, Error, Failure, FailureRecord, Outcome, RunState, Time};
+use crate::{End, Error, Failure, FailureRecord, Outcome, Reopened, RunState, Time};
 
 /// How often the end is tried in place, and the pause before the second try; it doubles.
 const TRIES: u32 = 5;
@@ -46,6 +46,11 @@ pub(crate) async fn end<P>(
     result: Result<'_>,
 ) -> std::result::Result<Left, Error> {
     let mut with_hook = !matches!(result, Result::Succeeded(_));
+    if with_hook {
+        // Before the end, so that nobody holds a parent's row and waits for a child's: that would be the wrong way round.
+        let now = around.clock.sql_now();
+        store::cancel_children(&around.journal, now, claim.lease).await?;
+    }
     for tried in 0..TRIES {
         match once(around, claim, &result, with_hook).await {
             Ok(Try::Ended) => return Ok(Left::Ended),
@@ -76,6 +81,14 @@ async fn once<P>(
     with_hook: bool,
 ) -> std::result::Result<Try, Failure> {
     let at = around.clock.now();
+    if let Result::Succeeded(output) = result {
+        let output = (*output).to_owned();
+        let answer = around.writer.succeed(claim.lease, output, at, claim.is_child).await;
+        return match answer.map_err(Failure::transient)? {
+            Some(_) => Ok(Try::Ended),
+            None => Ok(Try::Fenced),
+        };
+    }
     // The application's hook works on the application's connections: the journal's must not wait for its locks.
     let pool = if with_hook { &around.pool } else { &around.journal };
     let mut conn = Lent::from(pool).await?;
@@ -106,13 +119,33 @@ async fn in_transaction<P>(
         Result::Failed(error) => (RunState::Failed, None, Some(error)),
         Result::Cancelled => (RunState::Cancelled, None, None),
     };
-    let ending = Ending { state, output, error, at };
+    let ending = Ending { state, output, error, at, is_child: claim.is_child };
     let ended = store::finish(&mut tx, claim.lease, ending).await.map_err(Failure::transient)?;
     if !ended {
         return Ok(Try::Fenced);
     }
     tx.commit().await.map_err(Failure::transient)?;
     Ok(Try::Ended)
+}
+
+/// Tells the application that a run goes on which had failed. False: the lease was lost before.
+pub(crate) async fn reopen<P>(
+    around: &Surroundings,
+    claim: Claim<'_, P>,
+) -> std::result::Result<bool, Failure> {
+    let mut conn = Lent::from(&around.pool).await?;
+    let mut tx = conn.begin_with(AssertSqlSafe(begin(HOOK))).await.map_err(Failure::transient)?;
+    let reopened = Reopened { run_id: claim.lease.run_id, at: around.clock.now() };
+    step::attempt(&around.clock, HOOK, || (claim.entry.on_reopen)(claim.input, &mut tx, &reopened))
+        .await?;
+    let is_ours = store::reopened(&mut tx, claim.lease).await.map_err(Failure::transient)?;
+    if is_ours {
+        tx.commit().await.map_err(Failure::transient)?;
+    } else {
+        tx.rollback().await.map_err(Failure::transient)?;
+    }
+    conn.give_back();
+    Ok(is_ours)
 }
 
 fn is_panic(failure: &Failure) -> bool {

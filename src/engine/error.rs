@@ -34,6 +34,19 @@ pub enum Error {
     /// No run has this id.
     #[error("there is no run {0}")]
     UnknownRun(Uuid),
+    /// No schedule has this name.
+    #[error(
+        "there is no schedule {0:?}; the names are in engine.schedules once a worker has declared them"
+    )]
+    UnknownSchedule(String),
+    /// The run has no such step to go back to.
+    #[error("run {run_id} has no step {step}: its steps are listed with the run")]
+    UnknownStep {
+        /// The run.
+        run_id: Uuid,
+        /// What was asked for.
+        step: String,
+    },
     /// The database holds something that this version of the engine does not know.
     #[error("the engine's tables hold {0}, which this version does not know")]
     Corrupt(String),

@@ -79,6 +79,15 @@ impl Failure {
         Self { kind, code: None, step: None, cause: cause.into() }
     }
 
+    /// What an operation of the engine failed with, inside a step.
+    pub(crate) fn from_engine(error: crate::Error) -> Self {
+        match error {
+            crate::Error::TooLarge { .. } => Self::permanent(error).code("input_too_large"),
+            crate::Error::Json(_) => Self::permanent(error),
+            _ => Self::transient(error),
+        }
+    }
+
     /// Notes the step it happened in, unless an inner one is noted already.
     pub(crate) fn at_step(mut self, step: &str) -> Self {
         self.step.get_or_insert_with(|| step.to_owned());

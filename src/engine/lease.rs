@@ -68,10 +68,11 @@ impl Held {
 
     /// Takes in an answer to a renewal of `asked` that was sent at `sent_at`.
     fn renewed(&self, asked: &[Lease], answer: &[store::Renewed], sent_at: Duration) {
+        let answer: HashMap<_, _> = answer.iter().map(|one| ((one.id, one.epoch), one)).collect();
         let mut held = self.lock();
         for lease in asked {
             let Some(holding) = held.get_mut(lease) else { continue };
-            match answer.iter().find(|one| (one.id, one.epoch) == (lease.run_id, lease.epoch)) {
+            match answer.get(&(lease.run_id, lease.epoch)) {
                 None => holding.signals.lost.cancel(),
                 Some(renewed) => {
                     if renewed.extended {

@@ -10,10 +10,15 @@ mod ending;
 mod error;
 mod failure;
 mod fault;
+mod figures;
 mod lease;
 mod lent;
+mod limits;
+mod look;
 mod migrate;
+mod operate;
 mod policy;
+mod presence;
 mod queue;
 mod registry;
 mod replay;
@@ -31,18 +36,25 @@ mod workflow;
 
 pub use client::Client;
 pub use clock::{Clock, Time, VirtualClock};
-pub use context::Context;
+pub use context::{Child, Children, Context};
 pub use error::Error;
 pub use failure::{Failure, FailureKind, FailureRecord};
+pub use figures::describe_metrics;
+pub use limits::Limits;
+pub use look::RunFilter;
 pub use migrate::{MIGRATOR, migrate};
+pub use operate::{Operator, Redriven, RetryFrom};
 pub use policy::{DEFAULT, LOSSES, Policy};
 pub use schedule::{Misfire, Schedule};
-pub use start::{Start, Started};
+pub use start::{Start, StartMany, Started};
 pub use state::{RunState, UnknownState};
 pub use step::StepContext;
-pub use view::{AttemptView, Progress, RunView, StepView};
+pub use view::{
+    ActionView, AttemptView, Count, KeyView, Progress, QueueView, RunView, ScheduleView,
+    SignalView, StepView, WaitingFor, WorkerView,
+};
 pub use worker::{Builder, Worker};
-pub use workflow::{End, Outcome, Workflow};
+pub use workflow::{End, Outcome, Reopened, Workflow};
 
 // Types of other crates that signatures here name, so that an author needs none of those crates.
 pub use futures_util::future::BoxFuture;

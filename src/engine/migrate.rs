@@ -17,8 +17,12 @@ const LOCK: i64 = 0x656e_6769_6e65;
 /// What the application's role may do, and no more. `{role}` is the quoted name.
 const GRANTS: &str = "
     grant usage on schema engine, apalis to {role};
-    grant select, insert, update on engine.runs, engine.steps, engine.schedules to {role};
-    grant select, insert on engine.attempts to {role};
+    grant select, insert, update on engine.runs, engine.steps, engine.schedules, engine.signals, engine.workflows
+          to {role};
+    grant select, insert, update, delete on engine.workers, engine.asked_ticks to {role};
+    grant select, insert on engine.attempts, engine.actions to {role};
+    grant select on engine.past_steps to {role};
+    grant execute on function engine.rewind, engine.purge to {role};
     grant select on engine._migrations to {role};
     grant select, insert, update, delete on apalis.jobs, apalis.workers to {role};
 ";

@@ -3,6 +3,10 @@
 //! Invariants: a wake-up is a hint. It may be lost, late, doubled or reordered, and nothing comes of
 //! it but a delay until the next sweep; the truth about runs is in the engine's own tables. Handlers
 //! never fail and never take long, so apalis' own retries, leases and batches have nothing to decide.
+//!
+//! Two things keep them cheap and fast. A wake-up is left out while another one lies there unfetched: `pg_notify` in
+//! each commit would hold all commits to one at a time. And the notification that apalis' trigger sends is listened to
+//! here, too: a worker looks at once, and again when apalis has fetched the job.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +16,7 @@ use apalis::prelude::{BackendExt, BoxDynError, Monitor, TaskBuilder, WorkerBuild
 use apalis_postgres::{Config, PostgresStorage, queries};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,8 +39,13 @@ const KEEP_DONE: Duration = Duration::from_mins(5);
 const KEEP_LOST: Duration = Duration::from_hours(1);
 const PURGED_AT_ONCE: u64 = 5000;
 
+/// What apalis' trigger on its jobs notifies.
+const CHANNEL: &str = "apalis::job::insert";
+/// How soon a listener is set up again that has failed.
+const RELISTEN: Duration = Duration::from_secs(1);
+
 /// What is called with each wake-up.
-pub(crate) type Handler = Arc<dyn Fn(Uuid) -> BoxFuture<'static, ()> + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Carries wake-ups from whoever makes a run due to a worker.
 pub(crate) trait Transport: Send + Sync + 'static {
@@ -75,6 +85,9 @@ impl Transport for Apalis {
         run_id: Uuid,
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
+            if is_awaited(conn).await? {
+                return Ok(());
+            }
             let job = serde_json::to_vec(&WakeUp { run_id })?;
             let task = TaskBuilder::new(job).max_attempts(1).build();
             queries::push_tasks(conn, QUEUE, vec![task]).await.map_err(queue_error)
@@ -89,6 +102,10 @@ impl Transport for Apalis {
     ) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let (clock, starts) = (crate::Clock::system(), AtomicUsize::new(0));
+            let ears = tokio::spawn(
+                stop.clone().run_until_cancelled_owned(listen(pool.clone(), handler.clone())),
+            );
+            let _ears = tokio_util::task::AbortOnDropHandle::new(ears);
             while !stop.is_cancelled() {
                 let start = starts.fetch_add(1, Ordering::Relaxed);
                 let turn = stop.child_token();
@@ -122,6 +139,36 @@ impl Transport for Apalis {
             Ok(())
         })
     }
+}
+
+/// Whether a wake-up lies there that no worker has fetched: whoever fetches it looks at everything that is due.
+async fn is_awaited(conn: &mut PgConnection) -> Result<bool, Error> {
+    let sql = "select exists (select from apalis.jobs where job_type = $1 and status = 'Pending')";
+    Ok(sqlx::query_scalar(sql).bind(QUEUE).fetch_one(conn).await?)
+}
+
+/// Calls `handler` with each notification of a new wake-up, on a connection of its own.
+async fn listen(pool: PgPool, handler: Handler) {
+    let clock = crate::Clock::system();
+    loop {
+        if let Err(error) = hear(&pool, &handler).await {
+            tracing::warn!(%error, "wake-ups are not heard at once for a moment");
+        }
+        clock.sleep(RELISTEN).await;
+    }
+}
+
+async fn hear(pool: &PgPool, handler: &Handler) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    let ours = format!("\"{QUEUE}\"");
+    // An end of the connection is an error here, and what was missed meanwhile is found by the sweep.
+    while let Some(news) = listener.try_recv().await? {
+        if news.payload().contains(&ours) {
+            handler().await;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes up to [`PURGED_AT_ONCE`] wake-ups that are over; how many there were.
@@ -173,7 +220,8 @@ async fn receive(
         WorkerBuilder::new(format!("{QUEUE}-{process:016x}-{start}-{restart}"))
             .backend(storage)
             .build(move |wake_up: WakeUp| {
-                let driven = handler(wake_up.run_id);
+                tracing::trace!(run_id = %wake_up.run_id, "woken");
+                let driven = handler();
                 async move {
                     driven.await;
                     Ok::<_, BoxDynError>(())

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use sqlx::PgConnection;
 
 use crate::context::small_json;
+use crate::limits::Declared;
 use crate::store::Kinds;
-use crate::{Context, End, Failure, FailureKind, Workflow};
+use crate::{Context, End, Failure, FailureKind, Reopened, Workflow};
 
 /// Runs a workflow from its stored input to its output, both as JSON.
 type Run<P> = Box<
@@ -30,10 +31,23 @@ type OnEnd = Box<
         + Sync,
 >;
 
+/// Calls a workflow's `on_reopen`.
+type OnReopen = Box<
+    dyn for<'a> Fn(
+            &RawValue,
+            &'a mut PgConnection,
+            &'a Reopened,
+        ) -> BoxFuture<'a, Result<(), Failure>>
+        + Send
+        + Sync,
+>;
+
 /// A workflow without its types.
 pub(crate) struct Entry<P> {
     pub(crate) run: Run<P>,
     pub(crate) on_end: OnEnd,
+    pub(crate) on_reopen: OnReopen,
+    pub(crate) declared: Declared,
 }
 
 impl<P: Send + Sync + 'static> Entry<P> {
@@ -45,6 +59,11 @@ impl<P: Send + Sync + 'static> Entry<P> {
                 // There is no workflow to ask; the run's own error says why.
                 Err(_) => Box::pin(std::future::ready(Ok(()))),
             }),
+            on_reopen: Box::new(|input, tx, reopened| match parse::<W>(input) {
+                Ok(workflow) => W::on_reopen(workflow, tx, reopened),
+                Err(_) => Box::pin(std::future::ready(Ok(()))),
+            }),
+            declared: Declared::of::<W>(),
         }
     }
 }
@@ -85,6 +104,13 @@ impl<P: Send + Sync + 'static> Registry<P> {
     pub(crate) fn kinds(&self) -> Kinds {
         let (names, versions) = self.0.keys().cloned().unzip();
         Kinds { names, versions }
+    }
+
+    /// What the workflows declare; of several versions of one, the latest counts.
+    pub(crate) fn declared(&self) -> Vec<Declared> {
+        let mut kinds: Vec<_> = self.0.iter().collect();
+        kinds.sort_by_key(|(kind, _)| *kind);
+        kinds.into_iter().map(|(_, entry)| entry.declared).collect()
     }
 }
 

@@ -41,27 +41,82 @@ impl Live {
     }
 }
 
+/// The kind of entry that says which of two ways the code went at a patch.
+pub(crate) const PATCH: &str = "patch";
+
+/// What a patch finds when the code reaches it.
+pub(crate) enum Patch {
+    /// This was answered before, here or in an earlier process.
+    Known(bool),
+    /// Nothing of the run is left to be read back: it goes the new way, once that is on record.
+    Fresh(Live),
+}
+
 /// The journal of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: Vec<Entry>,
     /// How many entries have been read back.
     read: usize,
+    /// Entries that are not read back yet, without patches.
+    unread: usize,
     /// The last sequence number given out.
     seq: i32,
     uses: HashMap<&'static str, i32>,
+    patches: HashMap<&'static str, bool>,
     /// Workers that died since the last write.
     pub(crate) losses: i32,
 }
 
 impl Journal {
     pub(crate) fn new(entries: Vec<Entry>, losses: i32) -> Self {
-        Self { entries, losses, ..Self::default() }
+        let unread = entries.iter().filter(|entry| entry.kind != PATCH).count();
+        Self { entries, losses, unread, ..Self::default() }
     }
 
-    /// Entries that the code has not asked for yet.
+    /// Entries that the code has not asked for yet. It need not ask for patches.
     pub(crate) fn unread(&self) -> usize {
-        self.entries.len() - self.read
+        self.unread
+    }
+
+    /// Which way the code is to go at `name`.
+    pub(crate) fn patch(&mut self, name: &'static str) -> Patch {
+        if let Some(known) = self.patches.get(name) {
+            return Patch::Known(*known);
+        }
+        let here = self.entries[self.read..].iter().take_while(|entry| entry.kind == PATCH);
+        let ahead = here.clone().count();
+        if here.clone().any(|entry| entry.name == name) {
+            self.patches.insert(name, true);
+            return Patch::Known(true);
+        }
+        if self.unread > 0 {
+            self.patches.insert(name, false);
+            return Patch::Known(false);
+        }
+        self.skip(ahead);
+        self.patches.insert(name, true);
+        self.seq += 1;
+        Patch::Fresh(Live {
+            name,
+            occurrence: 0,
+            seq: self.seq,
+            kind: PATCH,
+            attempts: 0,
+            losses: 0,
+        })
+    }
+
+    /// The place of the next step.
+    pub(crate) fn next_seq(&self) -> i32 {
+        let patches = self.entries[self.read..].iter().take_while(|entry| entry.kind == PATCH);
+        self.seq + 1 + i32::try_from(patches.count()).unwrap_or(i32::MAX)
+    }
+
+    /// Passes over `count` patches.
+    fn skip(&mut self, count: usize) {
+        self.read += count;
+        self.seq += i32::try_from(count).unwrap_or(i32::MAX);
     }
 
     /// The next use of `name`, or why the journal contradicts it.
@@ -70,6 +125,8 @@ impl Journal {
         name: &'static str,
         kind: &'static str,
     ) -> Result<Arrival<T>, Failure> {
+        let patches = self.entries[self.read..].iter().take_while(|entry| entry.kind == PATCH);
+        self.skip(patches.count());
         let uses = self.uses.entry(name).or_default();
         let occurrence = *uses;
         *uses += 1;
@@ -86,7 +143,8 @@ impl Journal {
             )));
         }
         self.read += 1;
-        if entry.state == "retrying" {
+        self.unread -= 1;
+        if matches!(entry.state.as_str(), "retrying" | "waiting") {
             return Ok(Arrival::Live(Live {
                 attempts: entry.attempts,
                 losses: entry.losses,

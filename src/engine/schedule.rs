@@ -2,7 +2,9 @@
 //!
 //! Invariants: a tick starts exactly one run, however many replicas see it: the schedule's row is
 //! locked while it fires, and the run's id is made from the schedule and the tick. Ticks that nobody
-//! was there for are handled by the [`Misfire`] policy and counted. Not here: when to look (`dispatch`).
+//! was there for are handled by the [`Misfire`] policy and counted. Ticks that an operator asked for (`asked_ticks`) are
+//! served by workers, because only they can make an input. Not here: when to look (`dispatch`), what operators do
+//! (`operate`).
 
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds, Year};
@@ -13,8 +15,8 @@ use uuid::Uuid;
 
 use crate::queue::Transport;
 use crate::registry::version;
-use crate::start::{NewRun, insert};
-use crate::{Clock, Error, Time, Workflow};
+use crate::start::{NewRun, Turn, id_at, insert_many};
+use crate::{Clock, Error, Time, Workflow, figures};
 
 /// The namespace of the ids of scheduled runs.
 const TICKS: Uuid = Uuid::from_u128(0x6f1c_2d5e_93a8_4b07_8e64_1f0b_7c3a_52d9);
@@ -30,6 +32,27 @@ pub enum Misfire {
     Once,
     /// None of them; all are counted as missed. A tick counts as passed after a minute.
     Skip,
+    /// One run for each of them, the latest of them if there are more than this; the others are counted as missed.
+    All(u32),
+}
+
+impl Misfire {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Skip => "skip",
+            Self::All(_) => "all",
+        }
+    }
+
+    /// Most runs for passed ticks at once.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Once => 1,
+            Self::Skip => 0,
+            Self::All(most) => (most as usize).clamp(1, COUNTED),
+        }
+    }
 }
 
 /// How late a tick may be and still start a run under [`Misfire::Skip`].
@@ -102,23 +125,58 @@ impl<P> Schedule<P> {
         Ok(next.ok().map(|tick| tick.to_utc()))
     }
 
-    /// The ticks from `first` to `now`: the latest, and how many lie before it.
-    fn passed(&self, first: Time, now: Time) -> Result<(Time, usize), Error> {
+    /// The ticks from `first` to `now`: the latest `most` of them, in order, and how many lie before those.
+    fn passed(&self, first: Time, now: Time, most: usize) -> Result<(Vec<Time>, usize), Error> {
         let (cron, zone) = self.times()?;
-        let latest = cron
-            .find_previous_occurrence(&now.with_timezone(zone), true)
-            .map_or(first, |tick| tick.to_utc().max(first));
+        let mut latest = Vec::new();
+        let mut before = now;
+        // From the end, so that the latest are found however many there are.
+        while latest.len() < most.max(1) {
+            let inclusive = latest.is_empty();
+            let found = cron.find_previous_occurrence(&before.with_timezone(zone), inclusive);
+            match found.map(|tick| tick.to_utc()) {
+                Ok(tick) if tick >= first && (inclusive || tick < before) => {
+                    latest.push(tick);
+                    before = tick;
+                }
+                _ => break,
+            }
+        }
+        if latest.is_empty() {
+            latest.push(first);
+        }
+        latest.reverse();
         let earlier = cron
             .iter_from(first.with_timezone(zone), Direction::Forward)
             .take(COUNTED)
-            .take_while(|tick| tick.to_utc() < latest)
+            .take_while(|tick| tick.to_utc() < latest[0])
             .count();
         Ok((latest, earlier))
     }
 
     fn run_id(&self, tick: Time) -> Uuid {
-        Uuid::new_v5(&TICKS, format!("{}\n{}", self.name, tick.to_rfc3339()).as_bytes())
+        let name = format!("{}\n{}", self.name, tick.to_rfc3339());
+        let hash = Uuid::new_v5(&TICKS, name.as_bytes());
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&hash.as_bytes()[..10]);
+        id_at(tick, &tail)
     }
+}
+
+/// The ticks of a cron expression after `from` up to and with `to`, at most `limit`.
+pub(crate) fn ticks_between(
+    (cron, zone): (&str, &str),
+    (from, to): (Time, Time),
+    limit: usize,
+) -> Result<Vec<Time>, String> {
+    let (cron, zone) = parse(cron, zone)?;
+    Ok(cron
+        .iter_from(from.with_timezone(&zone), Direction::Forward)
+        .map(|tick| tick.to_utc())
+        .filter(|tick| *tick > from)
+        .take_while(|tick| *tick <= to)
+        .take(limit)
+        .collect())
 }
 
 fn parse(cron: &str, zone: &str) -> Result<(Cron, Tz), String> {
@@ -147,18 +205,21 @@ pub(crate) async fn declare<P>(
     .await?;
     sqlx::query!(
         r#"
-        insert into engine.schedules as known (name, workflow, cron, zone, next_at, created_at)
-        values ($1, $2, $3, $4, $5, $6)
+        insert into engine.schedules as known
+               (name, workflow, cron, zone, misfire, misfire_max, next_at, created_at)
+        values ($1, $2, $3, $4, $7, $8, $5, $6)
             on conflict (name) do update
            set workflow = excluded.workflow,
                cron = excluded.cron,
                zone = excluded.zone,
+               misfire = excluded.misfire,
+               misfire_max = excluded.misfire_max,
                next_at = case
                    when (known.cron, known.zone) = (excluded.cron, excluded.zone) then known.next_at
                    else excluded.next_at
                end
-         where (known.workflow, known.cron, known.zone)
-            <> (excluded.workflow, excluded.cron, excluded.zone)
+         where (known.workflow, known.cron, known.zone, known.misfire, known.misfire_max)
+            <> (excluded.workflow, excluded.cron, excluded.zone, excluded.misfire, excluded.misfire_max)
         "#,
         schedule.name,
         schedule.workflow,
@@ -166,6 +227,8 @@ pub(crate) async fn declare<P>(
         schedule.zone,
         schedule.next_after(now)?,
         now,
+        schedule.misfire.as_str(),
+        i32::try_from(schedule.misfire.most()).unwrap_or(i32::MAX),
     )
     .execute(pool)
     .await?;
@@ -196,6 +259,7 @@ pub(crate) async fn fire<P>(
     clock: &Clock,
     schedule: &Schedule<P>,
 ) -> Result<Fired, Error> {
+    let asked = serve(pool, transport, clock, schedule).await?;
     let mut tx = pool.begin().await?;
     let due = sqlx::query!(
         r#"
@@ -205,6 +269,7 @@ pub(crate) async fn fire<P>(
           from engine.schedules
          where name = $1
            and next_at <= coalesce($2, now())
+           and paused_at is null
            for update skip locked
         "#,
         schedule.name,
@@ -214,7 +279,7 @@ pub(crate) async fn fire<P>(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(due) = due else { return Ok(Fired::Nothing) };
+    let Some(due) = due else { return Ok(if asked { Fired::Done } else { Fired::Nothing }) };
     if !due.is_ours {
         tx.rollback().await?;
         if due.now - due.next_at < FOREIGN {
@@ -223,30 +288,84 @@ pub(crate) async fn fire<P>(
         declare(pool, clock, schedule).await?;
         return Ok(Fired::Done);
     }
-    let (tick, earlier) = schedule.passed(due.next_at, due.now)?;
-    let skipped = schedule.misfire == Misfire::Skip && due.now - tick > SKIP_AFTER;
-    if !skipped {
-        start(&mut tx, transport, clock, (schedule, tick)).await?;
+    let passed = schedule.passed(due.next_at, due.now, schedule.misfire.most())?;
+    tick(&mut tx, transport, (clock, due.now), (schedule, passed)).await?;
+    tx.commit().await?;
+    Ok(Fired::Done)
+}
+
+/// Starts the runs of ticks that have come, and moves the schedule on; `earlier` ticks have passed before them.
+async fn tick<P>(
+    tx: &mut PgConnection,
+    transport: &dyn Transport,
+    (clock, now): (&Clock, Time),
+    (schedule, (ticks, earlier)): (&Schedule<P>, (Vec<Time>, usize)),
+) -> Result<(), Error> {
+    let late = |tick: Time| now - tick > SKIP_AFTER;
+    let skips = schedule.misfire == Misfire::Skip;
+    let (started, skipped): (Vec<_>, Vec<_>) =
+        ticks.into_iter().partition(|tick| !(skips && late(*tick)));
+    for tick in &started {
+        figures::schedule_lag(schedule.name, (now - *tick).to_std().unwrap_or_default());
+        start(&mut *tx, transport, clock, (schedule, *tick)).await?;
     }
-    let missed = earlier + usize::from(skipped);
+    let missed = earlier + skipped.len();
     sqlx::query!(
         r#"
         update engine.schedules
            set next_at = $2,
-               last_at = case when $4 then last_at else $3 end,
-               missed = missed + $5
+               last_at = coalesce($3, last_at),
+               missed = missed + $4,
+               error = null
          where name = $1
         "#,
         schedule.name,
-        schedule.next_after(due.now)?,
-        tick,
-        skipped,
+        schedule.next_after(now)?,
+        started.last().copied(),
         i64::try_from(missed).unwrap_or(i64::MAX),
     )
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Starts the runs of ticks that an operator asked for, some at a time. False: there was none.
+async fn serve<P>(
+    pool: &PgPool,
+    transport: &dyn Transport,
+    clock: &Clock,
+    schedule: &Schedule<P>,
+) -> Result<bool, Error> {
+    let mut tx = pool.begin().await?;
+    let ticks = sqlx::query_scalar!(
+        r#"
+        delete from engine.asked_ticks
+         where (schedule, tick) in (
+                select schedule, tick
+                  from engine.asked_ticks
+                 where schedule = $1
+                 order by tick
+                 limit 100
+                   for update skip locked)
+        returning tick
+        "#,
+        schedule.name
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for tick in &ticks {
+        start(&mut tx, transport, clock, (schedule, *tick)).await?;
+    }
     tx.commit().await?;
-    Ok(Fired::Done)
+    Ok(!ticks.is_empty())
+}
+
+/// Notes why a schedule could not be fired, where operators look.
+pub(crate) async fn ails(pool: &PgPool, name: &str, error: &str) {
+    let noted = sqlx::query!("update engine.schedules set error = $2 where name = $1", name, error);
+    if let Err(error) = noted.execute(pool).await {
+        tracing::warn!(%error, "a schedule's trouble was not noted");
+    }
 }
 
 /// Starts the run of a tick, unless it is there already.
@@ -263,11 +382,15 @@ async fn start<P>(
         input: (schedule.input)(tick)?,
         run_at: None,
         priority: 0,
-        key: None,
+        key: String::new(),
         idempotency_key: None,
         trace: Some(format!("schedule {} {}", schedule.name, tick.to_rfc3339())),
+        parent: None,
+        turn: Turn::Now,
     };
-    if insert(&mut *conn, clock.sql_now(), &run).await? {
+    let run = [run];
+    if insert_many(&mut *conn, clock.sql_now(), &run).await? == 1 {
+        let [run] = run;
         transport.enqueue(conn, run.id).await?;
     }
     Ok(())

@@ -14,8 +14,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault::{Fault, Faults, Point, Side};
+use crate::queue::Transport;
 use crate::store::Lease;
 use crate::store::journal::{self, Place, Written};
+use crate::store::writer::Writer;
 use crate::{Clock, Failure, Time};
 
 /// Least time between two writes of progress.
@@ -60,6 +62,14 @@ pub(crate) struct Signals {
     pub(crate) stopping: CancellationToken,
 }
 
+/// What a run hands down to those that it starts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kin {
+    pub(crate) key: String,
+    pub(crate) priority: i32,
+    pub(crate) trace: Option<String>,
+}
+
 /// What a run shares with its worker.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
@@ -67,6 +77,9 @@ pub(crate) struct Surroundings {
     pub(crate) pool: PgPool,
     /// The engine's own, for the journal: an application that uses up its pool does not cost a step its result.
     pub(crate) journal: PgPool,
+    /// Where results of steps and successes of runs are handed in.
+    pub(crate) writer: Writer,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Clock,
     /// Longer waits suspend the run.
     pub(crate) patience: Duration,
@@ -76,6 +89,7 @@ pub(crate) struct Surroundings {
 /// A claimed run.
 pub(crate) struct Session {
     pub(crate) lease: Lease,
+    pub(crate) kin: Kin,
     pub(crate) surroundings: Surroundings,
     pub(crate) signals: Signals,
     /// Journal entries that the code has not yet asked for.
@@ -87,12 +101,14 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(
         lease: Lease,
+        kin: Kin,
         surroundings: Surroundings,
         signals: Signals,
     ) -> (Self, oneshot::Receiver<Leave>) {
         let (left, leaving) = oneshot::channel();
         let session = Self {
             lease,
+            kin,
             surroundings,
             signals,
             unread: AtomicUsize::new(0),
@@ -144,18 +160,30 @@ impl Session {
     }
 
     /// Makes a fenced write outlive a short outage; leaves when the database stays away.
-    pub(crate) async fn persist<F, Fut>(&self, mut write: F)
+    pub(crate) async fn persist<F, Fut>(&self, write: F)
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = sqlx::Result<Option<Written>>>,
     {
-        for tried in 1.. {
-            match write().await {
-                Ok(answer) => return self.fenced(answer).await,
+        let answer = self.insist(write).await;
+        self.fenced(answer).await;
+    }
+
+    /// Asks the database until it answers; leaves when it stays away.
+    pub(crate) async fn insist<F, Fut, T>(&self, mut ask: F) -> T
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = sqlx::Result<T>>,
+    {
+        let mut tried = 1;
+        loop {
+            match ask().await {
+                Ok(answer) => return answer,
                 Err(error) if tried >= WRITE_ATTEMPTS => self.leave(Leave::Abandoned(error)).await,
                 Err(error) => {
-                    tracing::warn!(%error, tried, "a checkpoint was not written, trying again");
+                    tracing::warn!(%error, tried, "the journal did not answer, trying again");
                     self.surroundings.clock.sleep(WRITE_PAUSE * tried).await;
+                    tried += 1;
                 }
             }
         }

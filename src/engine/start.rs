@@ -1,19 +1,22 @@
-//! Starting a run inside the caller's transaction.
+//! Starting runs inside the caller's transaction.
 //!
 //! Invariants: the run and its wake-up exist if and only if the caller commits; the same idempotency
-//! key for the same workflow answers with the same run, whatever the input.
+//! key for the same workflow answers with the same run, whatever the input; ids sort by creation.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgConnection;
 use uuid::{Builder, Uuid};
 
 use crate::queue::Transport;
 use crate::registry::version;
 use crate::store::VALUE_BYTES;
 use crate::{Clock, Error, Time, Workflow};
+
+/// Most runs in one statement.
+const AT_ONCE: usize = 1000;
 
 /// The answer to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +37,11 @@ pub struct Start<'a, W> {
     pub(crate) options: Options,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     run_at: Option<Time>,
     priority: i32,
-    key: Option<String>,
+    key: String,
     idempotency_key: Option<String>,
     trace: Option<String>,
 }
@@ -56,15 +59,15 @@ impl<W: Workflow> Start<'_, W> {
         self
     }
 
-    /// Higher goes first; 0 by default.
+    /// Higher goes first, whatever is queued below it; 0 by default.
     pub fn priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// Whose run it is, such as a tenant.
+    /// Whose run it is, such as a tenant: keys are served in turn.
     pub fn key(mut self, key: impl std::fmt::Display) -> Self {
-        self.options.key = Some(key.to_string());
+        self.options.key = key.to_string();
         self
     }
 
@@ -75,27 +78,18 @@ impl<W: Workflow> Start<'_, W> {
     }
 
     async fn perform(self) -> Result<Started, Error> {
-        let Options { run_at, priority, key, idempotency_key, trace } = self.options;
-        let run = NewRun {
-            id: run_id(self.clock.now()),
-            workflow: W::NAME,
-            version: version(W::VERSION),
-            input: serde_json::value::to_raw_value(&self.workflow)?,
-            run_at,
-            priority,
-            key,
-            idempotency_key,
-            trace,
-        };
-        if insert(&mut *self.conn, self.clock.sql_now(), &run).await? {
+        let id = run_ids(self.clock.now(), 1)[0];
+        let run = self.options.new_run(id, &self.workflow)?;
+        let run = std::slice::from_ref(&run);
+        if insert_many(&mut *self.conn, self.clock.sql_now(), run).await? == 1 {
             // Also for a run that is due later: a worker has to learn when.
-            self.transport.enqueue(self.conn, run.id).await?;
-            return Ok(Started { run_id: run.id, created: true });
+            self.transport.enqueue(self.conn, id).await?;
+            return Ok(Started { run_id: id, created: true });
         }
         let known = sqlx::query_scalar!(
             "select id from engine.runs where workflow = $1 and idempotency_key = $2",
-            run.workflow,
-            run.idempotency_key,
+            W::NAME,
+            self.options.idempotency_key,
         )
         .fetch_one(self.conn)
         .await?;
@@ -112,6 +106,93 @@ impl<'a, W: Workflow> IntoFuture for Start<'a, W> {
     }
 }
 
+/// A start of many runs in the making; `.await` performs it and answers their ids, in order.
+#[must_use = "a start does nothing until it is awaited"]
+pub struct StartMany<'a, W> {
+    pub(crate) conn: &'a mut PgConnection,
+    pub(crate) clock: Clock,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) workflows: Vec<W>,
+    pub(crate) options: Options,
+}
+
+impl<W: Workflow> StartMany<'_, W> {
+    /// The runs are not due before `at`.
+    pub fn run_at(mut self, at: Time) -> Self {
+        self.options.run_at = Some(at);
+        self
+    }
+
+    /// Higher goes first, whatever is queued below it; 0 by default.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// Whose runs they are, such as a tenant: keys are served in turn.
+    pub fn key(mut self, key: impl std::fmt::Display) -> Self {
+        self.options.key = key.to_string();
+        self
+    }
+
+    /// Text that ties the runs' tracing spans to what started them, such as a request id.
+    pub fn trace(mut self, trace: impl Into<String>) -> Self {
+        self.options.trace = Some(trace.into());
+        self
+    }
+
+    async fn perform(self) -> Result<Vec<Uuid>, Error> {
+        let ids = run_ids(self.clock.now(), self.workflows.len());
+        for (ids, workflows) in std::iter::zip(ids.chunks(AT_ONCE), self.workflows.chunks(AT_ONCE))
+        {
+            let runs = std::iter::zip(ids, workflows)
+                .map(|(id, workflow)| self.options.new_run(*id, workflow))
+                .collect::<Result<Vec<_>, _>>()?;
+            insert_many(&mut *self.conn, self.clock.sql_now(), &runs).await?;
+        }
+        if let Some(first) = ids.first() {
+            self.transport.enqueue(self.conn, *first).await?;
+        }
+        Ok(ids)
+    }
+}
+
+impl<'a, W: Workflow> IntoFuture for StartMany<'a, W> {
+    type Output = Result<Vec<Uuid>, Error>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.perform())
+    }
+}
+
+impl Options {
+    fn new_run<W: Workflow>(&self, id: Uuid, workflow: &W) -> Result<NewRun, Error> {
+        let Self { run_at, priority, key, idempotency_key, trace } = self.clone();
+        Ok(NewRun {
+            id,
+            workflow: W::NAME,
+            version: version(W::VERSION),
+            input: serde_json::value::to_raw_value(workflow)?,
+            run_at,
+            priority,
+            key,
+            idempotency_key,
+            trace,
+            parent: None,
+            turn: Turn::Now,
+        })
+    }
+}
+
+/// Whether a run may go as soon as it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Now,
+    /// When a sibling of a bounded fan-out has ended.
+    Later,
+}
+
 /// A run that is to be.
 pub(crate) struct NewRun {
     pub(crate) id: Uuid,
@@ -120,50 +201,56 @@ pub(crate) struct NewRun {
     pub(crate) input: Box<RawValue>,
     pub(crate) run_at: Option<Time>,
     pub(crate) priority: i32,
-    pub(crate) key: Option<String>,
+    pub(crate) key: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<String>,
+    /// The parent, and the place of its step.
+    pub(crate) parent: Option<(Uuid, i32)>,
+    pub(crate) turn: Turn,
 }
 
-/// Inserts a run. False: its id or its idempotency key is taken.
-pub(crate) async fn insert(
-    db: impl PgExecutor<'_>,
+/// Inserts runs; how many. Those whose id or idempotency key is taken are left out.
+pub(crate) async fn insert_many(
+    conn: &mut PgConnection,
     now: Option<Time>,
-    run: &NewRun,
-) -> Result<bool, Error> {
-    let bytes = run.input.get().len();
-    if bytes > VALUE_BYTES {
+    runs: &[NewRun],
+) -> Result<u64, Error> {
+    if let Some(run) = runs.iter().find(|run| run.input.get().len() > VALUE_BYTES) {
+        let bytes = run.input.get().len();
         return Err(Error::TooLarge { what: "a run's input", bytes, limit: VALUE_BYTES });
     }
-    let inserted = sqlx::query!(
-        r#"
-        insert into engine.runs
-               (id, workflow, version, state, input, key, priority, idempotency_key, trace,
-                wake_at, created_at)
-        values ($1, $2, $3,
-                case when $9 > coalesce($10::timestamptz, now()) then 'waiting' else 'queued' end,
-                $4::text::json, $5, $6, $7, $8,
-                coalesce($9::timestamptz, $10, now()), coalesce($10, now()))
-            on conflict do nothing
-        "#,
-        run.id,
-        run.workflow,
-        run.version,
-        run.input.get(),
-        run.key,
-        run.priority,
-        run.idempotency_key,
-        run.trace,
-        run.run_at,
+    fn column<T>(runs: &[NewRun], of: impl Fn(&NewRun) -> T) -> Vec<T> {
+        runs.iter().map(of).collect()
+    }
+    let inserted = sqlx::query_file!(
+        "sql/start_many.sql",
         now,
+        &column(runs, |run| run.id),
+        &column(runs, |run| run.workflow.to_owned()),
+        &column(runs, |run| run.version),
+        &column(runs, |run| run.input.get().to_owned()),
+        &column(runs, |run| run.run_at) as &[Option<Time>],
+        &column(runs, |run| run.priority),
+        &column(runs, |run| run.key.clone()),
+        &column(runs, |run| run.idempotency_key.clone()) as &[Option<String>],
+        &column(runs, |run| run.trace.clone()) as &[Option<String>],
+        &column(runs, |run| run.parent.map(|(id, _)| id)) as &[Option<Uuid>],
+        &column(runs, |run| run.parent.map(|(_, seq)| seq)) as &[Option<i32>],
+        &column(runs, |run| run.turn == Turn::Later),
     )
-    .execute(db)
+    .execute(conn)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(inserted.rows_affected())
 }
 
-/// A fresh id that sorts by time.
-fn run_id(now: Time) -> Uuid {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-    Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid()
+/// Fresh ids (version 7, RFC 9562) that sort by time, and among themselves by their order.
+pub(crate) fn run_ids(now: Time, count: usize) -> Vec<Uuid> {
+    let first = id_at(now, &rand::random()).as_u128() & !u128::from(u32::MAX);
+    (0..count as u128).map(|nth| Uuid::from_u128(first | (nth & u128::from(u32::MAX)))).collect()
+}
+
+/// An id of version 7 at `time`, with these bytes in its tail.
+pub(crate) fn id_at(time: Time, tail: &[u8; 10]) -> Uuid {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    Builder::from_unix_timestamp_millis(millis, tail).into_uuid()
 }

@@ -49,10 +49,11 @@ impl RunState {
                 | (Waiting, Queued | Paused)
                 | (Paused, Queued | Waiting)
                 | (Running, Queued | Waiting | Paused | Succeeded | Failed | Cancelled)
+                | (Failed, Queued)
         )
     }
 
-    /// Whether the run is over.
+    /// Whether the run is over (a failed one may be sent back by an operator).
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }

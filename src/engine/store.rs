@@ -6,6 +6,7 @@
 //! The journal's SQL is in [`journal`].
 
 pub(crate) mod journal;
+pub(crate) mod writer;
 
 use std::time::Duration;
 
@@ -26,10 +27,17 @@ pub(crate) struct Claimed {
     pub(crate) workflow: String,
     pub(crate) version: i32,
     pub(crate) input: Json<Box<RawValue>>,
+    pub(crate) key: String,
+    pub(crate) priority: i32,
     pub(crate) epoch: i64,
     pub(crate) losses: i32,
     pub(crate) trace: Option<String>,
+    pub(crate) is_child: bool,
+    /// An operator has sent it back, and the application has not been told.
+    pub(crate) reopened: bool,
     pub(crate) cancel_requested: bool,
+    /// Where its lane stood in the round.
+    pub(crate) place: i64,
 }
 
 /// The workflows and versions that a worker can run, as two columns.
@@ -46,14 +54,17 @@ pub(crate) struct Lease {
     pub(crate) epoch: i64,
 }
 
-/// Who claims, and for how long.
+/// Who claims, for how long, and whose turn it was last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimant<'a> {
     pub(crate) owner: &'a str,
     pub(crate) lease: Duration,
+    /// Per kind, the key that was served last; empty to begin with the first.
+    pub(crate) cursors: &'a [String],
 }
 
-/// Claims up to `limit` due runs, the most urgent first.
+/// Claims up to `limit` due runs: those of the highest priority, their keys in turn. Fewer does not mean that no more
+/// are due, none does.
 pub(crate) async fn claim(
     db: impl PgExecutor<'_>,
     now: Option<Time>,
@@ -67,8 +78,9 @@ pub(crate) async fn claim(
         now,
         &kinds.names,
         &kinds.versions,
+        claimant.cursors,
         claimant.owner,
-        i64::try_from(limit).unwrap_or(i64::MAX),
+        i32::try_from(limit).unwrap_or(i32::MAX),
         interval(claimant.lease),
     )
     .fetch_all(db)
@@ -218,6 +230,7 @@ pub(crate) async fn postpone(
         r#"
         update engine.runs
            set state = case when pause_requested_at is null then 'waiting' else 'paused' end,
+               waiting_for = case when pause_requested_at is null then 'time' end,
                owner = null,
                lease_until = null,
                wake_at = coalesce($3, now()) + $4::interval
@@ -235,21 +248,34 @@ pub(crate) async fn postpone(
     Ok(done.rows_affected() == 1)
 }
 
+/// Notes that the application knows of a run that was sent back. False: the lease was lost before.
+pub(crate) async fn reopened(conn: &mut PgConnection, lease: Lease) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update engine.runs set reopened = false where id = $1 and epoch = $2 and state = 'running'",
+        lease.run_id,
+        lease.epoch,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// How a run ends, in the form of its columns.
 pub(crate) struct Ending<'a> {
     pub(crate) state: RunState,
     pub(crate) output: Option<&'a RawValue>,
     pub(crate) error: Option<&'a FailureRecord>,
     pub(crate) at: Time,
+    pub(crate) is_child: bool,
 }
 
-/// Ends a run. False: the lease was lost before.
+/// Ends a run and tells its parent, in the caller's transaction. False: the lease was lost before.
 pub(crate) async fn finish(
     conn: &mut PgConnection,
     lease: Lease,
     ending: Ending<'_>,
 ) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
+    let ended = sqlx::query!(
         r#"
         update engine.runs
            set state = $3,
@@ -269,9 +295,50 @@ pub(crate) async fn finish(
         ending.error.map(FailureRecord::to_json),
         ending.at,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected()
+        == 1;
+    if ended && ending.is_child {
+        children_ended(conn, &[lease.run_id], Some(ending.at)).await?;
+    }
+    Ok(ended)
+}
+
+/// Tells the parents of runs that have just ended.
+async fn children_ended(
+    conn: &mut PgConnection,
+    ended: &[Uuid],
+    now: Option<Time>,
+) -> sqlx::Result<()> {
+    sqlx::query!("select engine.children_ended($1, $2)", ended, now).execute(conn).await.map(drop)
+}
+
+/// Asks the unfinished children of a run to stop, before it ends otherwise than well.
+pub(crate) async fn cancel_children(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    lease: Lease,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update engine.runs
+           set cancel_requested_at = coalesce(cancel_requested_at, $3, now()),
+               pause_requested_at = null,
+               wake_at = case when state in ('waiting', 'paused') then coalesce($3, now()) else wake_at end,
+               waiting_for = null,
+               state = case when state in ('waiting', 'paused') then 'queued' else state end
+         where parent_id = $1
+           and ended_at is null
+           and exists (select from engine.runs where id = $1 and epoch = $2 and state = 'running')
+        "#,
+        lease.run_id,
+        lease.epoch,
+        now,
+    )
+    .execute(db)
+    .await
+    .map(drop)
 }
 
 fn columns(leases: &[Lease]) -> (Vec<Uuid>, Vec<i64>) {

@@ -18,8 +18,19 @@ pub use crate::clock::VirtualClock;
 pub use exercise::{Harness, Report, exercise};
 pub use scenario::{Scenario, StepName};
 
-use crate::Error;
 use crate::queue::{Handler, Transport};
+use crate::registry::Registry;
+use crate::{Error, Workflow};
+
+/// The workflows that an exercise drives besides the one that it is about: its children.
+pub struct Known<P>(Registry<P>);
+
+impl<P: Send + Sync + 'static> Known<P> {
+    /// Adds one.
+    pub fn add<W: Workflow<Ports = P>>(&mut self) {
+        self.0.add::<W>();
+    }
+}
 
 /// A transport that loses every wake-up.
 #[derive(Clone, Copy, Debug)]

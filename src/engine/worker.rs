@@ -13,11 +13,13 @@ use uuid::Uuid;
 
 use crate::dispatch::Dispatcher;
 use crate::drive::Driver;
+use crate::presence::Presence;
 use crate::queue::{Apalis, Transport};
 use crate::registry::Registry;
 use crate::schedule::{self, Schedule};
 use crate::session::Surroundings;
-use crate::{Clock, Error, Workflow};
+use crate::store::writer::Writer;
+use crate::{Clock, Error, Workflow, limits};
 
 /// Runs at a time.
 const CONCURRENCY: usize = 8;
@@ -27,8 +29,8 @@ const LEASE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(20);
 /// Longer waits suspend the run instead of holding a slot.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Connections for claims and wake-ups (one of them listens), beside the caller's pool.
-const CONTROL_CONNECTIONS: usize = 4;
+/// Connections for claims and wake-ups (two of them listen), beside the caller's pool.
+const CONTROL_CONNECTIONS: usize = 5;
 /// Most connections for the journal; its statements take a moment each.
 const JOURNAL_CONNECTIONS: usize = 8;
 /// The longest that a statement of the engine's own may take: a longer one waits for a lock that somebody forgot, and is
@@ -44,6 +46,7 @@ pub struct Builder<P> {
     concurrency: usize,
     lease: Duration,
     grace: Duration,
+    program: String,
     clock: Clock,
     transport: Arc<dyn Transport>,
     faults: Vec<String>,
@@ -85,6 +88,13 @@ impl<P: Send + Sync + 'static> Builder<P> {
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// The name and version of the program, for operators who look at its workers.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<String>) -> Self {
+        self.program = program.into();
         self
     }
 
@@ -135,7 +145,7 @@ pub struct Worker<P> {
 
 impl<P: Send + Sync + 'static> Worker<P> {
     /// Begins a worker on `pool`, whose role needs what [`crate::migrate`] granted. It opens up to
-    /// thirteen connections of its own beside the pool, with the pool's options.
+    /// fourteen connections of its own beside the pool, with the pool's options.
     pub fn builder(pool: PgPool, ports: Arc<P>) -> Builder<P> {
         Builder {
             pool,
@@ -145,6 +155,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
             concurrency: CONCURRENCY,
             lease: LEASE,
             grace: GRACE,
+            program: String::new(),
             clock: Clock::system(),
             transport: Arc::new(Apalis),
             faults: Vec::new(),
@@ -159,6 +170,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let parts = self.parts;
         let control = own_pool(&parts.pool, CONTROL_CONNECTIONS);
+        limits::declare(&control, &parts.clock, &parts.registry.declared()).await?;
         for schedule in &parts.schedules {
             schedule::declare(&control, &parts.clock, schedule).await?;
         }
@@ -167,22 +179,25 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let journal = own_pool(&parts.pool, connections);
         let surroundings = Surroundings {
             pool: parts.pool,
+            writer: Writer::start(&journal),
             journal: journal.clone(),
+            transport: parts.transport,
             clock: parts.clock,
             patience: PATIENCE,
             faults: None,
         };
-        let driver = Driver {
-            ports: parts.ports,
-            registry: parts.registry,
-            surroundings,
-            transport: parts.transport,
-        };
+        let driver = Driver { ports: parts.ports, registry: parts.registry, surroundings };
         let dispatcher = Dispatcher {
             driver: Arc::new(driver),
             control: control.clone(),
-            owner: Uuid::from_bytes(rand::random()).to_string(),
-            lease: parts.lease,
+            presence: Presence {
+                id: Uuid::from_bytes(rand::random()).to_string(),
+                program: parts.program,
+                concurrency: parts.concurrency,
+                lease: parts.lease,
+                kinds: kinds.clone(),
+            },
+            served: Mutex::default(),
             grace: parts.grace,
             schedules: parts.schedules,
             ailing: Mutex::default(),
@@ -200,10 +215,15 @@ impl<P: Send + Sync + 'static> Worker<P> {
     }
 }
 
+/// Plans that go through indexes, whatever the statistics say: they are old after a rush, and a plan that reads all of a
+/// table that was small a minute ago is one that stops the engine.
+const INDEXED: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+
 /// Connections of the engine's own, made as the application makes its own.
 fn own_pool(pool: &PgPool, connections: usize) -> PgPool {
     let limit = ("statement_timeout", STATEMENT_LIMIT.as_millis().to_string());
-    let connect = pool.connect_options().as_ref().clone().options([limit]);
+    let connect = pool.connect_options().as_ref().clone().options([limit]).options(INDEXED);
     pool.options()
         .clone()
         .min_connections(0)

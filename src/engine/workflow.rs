@@ -4,6 +4,7 @@
 //! second look, inside a step; between steps it is replayed from the journal.
 
 use std::future::{Future, ready};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Context, Failure, FailureRecord};
+use crate::{Context, Failure, FailureRecord, Limits};
 
 /// A named, versioned function from an input (the value itself) to an output.
 pub trait Workflow: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -19,6 +20,10 @@ pub trait Workflow: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// Raised when the steps change in a way that a run begun by the older code cannot follow.
     const VERSION: u32 = 1;
+    /// How many runs go at a time; without limits by default.
+    const LIMITS: Limits = Limits::NONE;
+    /// How long runs are kept after their end; 90 days by default. See [`crate::Client::purge`].
+    const RETENTION: Duration = Duration::from_hours(90 * 24);
     /// What a run that succeeds leaves behind; at most 256 KiB as JSON.
     type Output: Serialize + DeserializeOwned + Send;
     /// What steps reach the world through; shared by all workflows of a worker.
@@ -44,6 +49,27 @@ pub trait Workflow: Serialize + DeserializeOwned + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(ready(Ok(())))
     }
+
+    /// Called in a transaction of its own before a run goes on that an operator has sent back, so that the application's
+    /// own rows, which [`Self::on_end`] has ended, are open again. Default: nothing.
+    ///
+    /// A transient failure is tried again later; any other fails the run once more.
+    fn on_reopen<'a>(
+        _input: Self,
+        _tx: &'a mut PgConnection,
+        _run: &'a Reopened,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// A run that goes on after it had failed.
+#[derive(Clone, Debug)]
+pub struct Reopened {
+    /// The run.
+    pub run_id: Uuid,
+    /// When, on the engine's clock.
+    pub at: crate::Time,
 }
 
 /// How a run ended.

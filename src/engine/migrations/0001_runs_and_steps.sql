@@ -18,7 +18,8 @@ create function engine.run_may_become(from_state text, to_state text) returns bo
         ('running', 'paused'),
         ('running', 'succeeded'),
         ('running', 'failed'),
-        ('running', 'cancelled')
+        ('running', 'cancelled'),
+        ('failed', 'queued')
     );
 
 create table engine.runs (
@@ -29,7 +30,7 @@ create table engine.runs (
     input               json        not null,
     output              json,
     error               json,
-    key                 text,
+    key                 text collate "C" not null default '',
     priority            integer     not null default 0,
     idempotency_key     text,
     trace               text,
@@ -37,7 +38,15 @@ create table engine.runs (
     losses              integer     not null default 0,
     owner               text,
     lease_until         timestamptz,
-    wake_at             timestamptz not null,
+    wake_at             timestamptz,
+    waiting_for         text,
+    awaited_name        text,
+    awaited_seq         integer,
+    news                bigint      not null default 0,
+    parent_id           uuid,
+    parent_seq          integer,
+    generation          integer     not null default 0,
+    reopened            boolean     not null default false,
     cancel_requested_at timestamptz,
     pause_requested_at  timestamptz,
     progress_step       text,
@@ -51,6 +60,11 @@ create table engine.runs (
         state in ('queued', 'running', 'waiting', 'paused', 'succeeded', 'failed', 'cancelled')),
     constraint runs_lease_while_running check (
         (state = 'running') = (lease_until is not null and owner is not null)),
+    constraint runs_waits_for_something check (
+        waiting_for in ('time', 'signal', 'children', 'turn')
+        and (state = 'waiting' or waiting_for is null)
+        and (state <> 'waiting' or waiting_for is not null)),
+    constraint runs_child_of_a_step check ((parent_id is null) = (parent_seq is null)),
     constraint runs_pause_asked_for check (state <> 'paused' or pause_requested_at is not null),
     constraint runs_end_when_final check (
         (state in ('succeeded', 'failed', 'cancelled')) = (ended_at is not null)),
@@ -61,17 +75,35 @@ create table engine.runs (
 ) with (fillfactor = 70);
 
 comment on table engine.runs is 'One execution of a workflow.';
-comment on column engine.runs.key is 'Whose run it is, such as a tenant.';
+comment on column engine.runs.id is 'Version 7, so that ids sort by the time of creation, to the millisecond.';
+comment on column engine.runs.key is 'Whose run it is, such as a tenant; empty when it is nobody''s.';
 comment on column engine.runs.trace is 'Text that ties the run to what started it, such as a request id.';
 comment on column engine.runs.epoch is 'Raised by each claim; every write of a worker compares it (the fence).';
 comment on column engine.runs.losses is 'Workers lost since the last checkpoint or recorded attempt.';
 comment on column engine.runs.pause_requested_at is 'Set from the request to pause until the run is resumed.';
-comment on column engine.runs.wake_at is 'Due from this moment on. For finished runs: when it was last due.';
+comment on column engine.runs.wake_at is 'Due from this moment on; null while only news wakes it. For finished runs: when it was last due.';
+comment on column engine.runs.waiting_for is 'time, a signal, children, or (a child of a bounded fan-out) its turn.';
+comment on column engine.runs.awaited_name is 'The name of the signal that it waits for.';
+comment on column engine.runs.awaited_seq is 'The place of the step whose children it waits for.';
+comment on column engine.runs.news is 'Raised by whoever has something for the run, so that its row is locked by them in any case.';
+comment on column engine.runs.parent_seq is 'The place of the parent''s step that started it.';
+comment on column engine.runs.generation is 'How often an operator has sent it back.';
+comment on column engine.runs.reopened is 'Sent back, and the application has not been told yet.';
 
--- Partial, so that a million finished runs cost a claim nothing.
-create index runs_queued on engine.runs (priority desc, wake_at, id) where state = 'queued';
-create index runs_waiting on engine.runs (wake_at) where state = 'waiting';
+-- Partial, so that a million finished runs cost a claim nothing. Led by what a claim goes through in turn.
+create index runs_queued on engine.runs (workflow, version, priority desc, key, wake_at, id)
+    where state = 'queued';
+create index runs_waiting on engine.runs (wake_at) where state = 'waiting' and wake_at is not null;
 create index runs_leased on engine.runs (lease_until) where state = 'running';
+create index runs_running on engine.runs (workflow, key) where state = 'running';
+create index runs_unfinished_children on engine.runs (parent_id, parent_seq, id)
+    where parent_id is not null and ended_at is null;
+create index runs_children on engine.runs (parent_id, id) where parent_id is not null;
+-- For lists, newest first; without a filter they follow the primary key.
+create index runs_of_workflow on engine.runs (workflow, id);
+create index runs_of_key on engine.runs (key, id) where key <> '';
+create index runs_live on engine.runs (state, id) where ended_at is null;
+create index runs_unsuccessful on engine.runs (state, id) where state in ('failed', 'cancelled');
 create unique index runs_idempotency on engine.runs (workflow, idempotency_key)
     where idempotency_key is not null;
 
@@ -89,9 +121,9 @@ create trigger runs_moves before update of state on engine.runs
 
 create table engine.steps (
     run_id     uuid        not null,
+    seq        integer     not null,
     name       text        not null,
     occurrence integer     not null,
-    seq        integer     not null,
     kind       text        not null,
     state      text        not null,
     attempts   integer     not null,
@@ -99,33 +131,38 @@ create table engine.steps (
     output     json,
     error      json,
     epoch      bigint      not null,
+    wake_at    timestamptz,
     started_at timestamptz not null,
-    ended_at   timestamptz not null,
-    constraint steps_pkey primary key (run_id, name, occurrence),
-    constraint steps_seq unique (run_id, seq),
-    constraint steps_run foreign key (run_id) references engine.runs (id) on delete cascade,
-    constraint steps_kind_known check (kind in ('step', 'step_tx')),
-    constraint steps_state_known check (state in ('retrying', 'done', 'failed')),
+    ended_at   timestamptz,
+    constraint steps_pkey primary key (run_id, seq),
+    constraint steps_kind_known check (
+        kind in ('step', 'step_tx', 'sleep', 'signal', 'spawn', 'join', 'patch')),
+    constraint steps_state_known check (state in ('waiting', 'retrying', 'done', 'failed')),
+    constraint steps_end_unless_waiting check ((state = 'waiting') = (ended_at is null)),
     constraint steps_output_when_done check ((state = 'done') = (output is not null)),
     constraint steps_output_small check (octet_length(output::text) <= 262144)
 );
 
-comment on table engine.steps is 'The journal: a step that has a result, or is being tried again.';
+comment on table engine.steps is
+    'The journal: a step that has a result, waits, or is being tried again. Written under the fence, so a foreign key would only repeat what holds.';
+comment on column engine.steps.seq is 'Its place in the order in which steps first left a mark, from 1.';
 comment on column engine.steps.occurrence is '0 for the first use of the name in the run, 1 for the second …';
 comment on column engine.steps.attempts is 'All attempts, the successful and the lost ones included.';
 comment on column engine.steps.losses is 'Attempts that ended because their worker died.';
+comment on column engine.steps.wake_at is 'When a step that waits gives up, or a sleep is over.';
 
 create table engine.attempts (
     run_id     uuid        not null,
+    generation integer     not null,
     name       text        not null,
     occurrence integer     not null,
     attempt    integer     not null,
+    seq        integer     not null,
     epoch      bigint      not null,
     error      json        not null,
     started_at timestamptz not null,
     ended_at   timestamptz not null,
-    constraint attempts_pkey primary key (run_id, name, occurrence, attempt),
-    constraint attempts_run foreign key (run_id) references engine.runs (id) on delete cascade
+    constraint attempts_pkey primary key (run_id, generation, name, occurrence, attempt)
 );
 
 comment on table engine.attempts is 'Failed attempts. The successful one is the step itself.';

@@ -73,11 +73,14 @@ fn a_tick_in_the_hour_that_clocks_repeat_comes_once() {
 fn of_the_ticks_that_passed_the_latest_counts_and_the_others_are_missed() {
     let hourly = schedule("0 * * * *", "UTC");
     let first = time("2026-01-01T01:00:00Z");
-    assert_eq!(hourly.passed(first, first).expect("ticks"), (first, 0));
+    assert_eq!(hourly.passed(first, first, 1).expect("ticks"), (vec![first], 0));
     let now = first + TimeDelta::minutes(59);
-    assert_eq!(hourly.passed(first, now).expect("ticks"), (first, 0));
+    assert_eq!(hourly.passed(first, now, 1).expect("ticks"), (vec![first], 0));
     let now = first + TimeDelta::minutes(150);
-    assert_eq!(hourly.passed(first, now).expect("ticks"), (first + TimeDelta::hours(2), 2));
+    let (second, third) = (first + TimeDelta::hours(1), first + TimeDelta::hours(2));
+    assert_eq!(hourly.passed(first, now, 1).expect("ticks"), (vec![third], 2));
+    assert_eq!(hourly.passed(first, now, 2).expect("ticks"), (vec![second, third], 1));
+    assert_eq!(hourly.passed(first, now, 9).expect("ticks"), (vec![first, second, third], 0));
 }
 
 #[test]

@@ -6,12 +6,14 @@ with fence as (
        and epoch = $2
        and state = 'running'
     returning id,
+              generation,
               cancel_requested_at is not null as cancel_requested,
               pause_requested_at is not null as pause_requested
 ),
 attempt as (
-    insert into engine.attempts (run_id, name, occurrence, attempt, epoch, error, started_at, ended_at)
-    select id, $3, $4, number, $2, $10::text::json, $11, $11
+    insert into engine.attempts
+           (run_id, generation, seq, name, occurrence, attempt, epoch, error, started_at, ended_at)
+    select id, generation, $5, $3, $4, number, $2, $10::text::json, $11, $11
       from fence, generate_series($8::integer - $9::integer + 1, $8) as number
         on conflict do nothing
 ),
@@ -20,7 +22,7 @@ step as (
            (run_id, name, occurrence, seq, kind, state, attempts, losses, error, epoch, started_at, ended_at)
     select id, $3, $4, $5, $6, $7, $8, $12, $10::text::json, $2, $11, $11
       from fence
-        on conflict (run_id, name, occurrence) do update
+        on conflict (run_id, seq) do update
        set state = excluded.state,
            attempts = excluded.attempts,
            losses = excluded.losses,

@@ -18,7 +18,8 @@ with lapsed as (
 ),
 woken as (
     update engine.runs
-       set state = 'queued'
+       set state = 'queued',
+           waiting_for = null
      where id in (
             select id
               from engine.runs
@@ -33,16 +34,27 @@ select (select count(*) from lapsed) as "lapsed!",
        (select count(*) from woken) as "woken!",
        exists (
             select
-              from engine.runs
-             where state = 'queued'
-               and (workflow, version) in (select * from unnest($2::text[], $3::integer[]))
+              from unnest($2::text[], $3::integer[]) as kind(workflow, version)
+             where exists (
+                    select
+                      from engine.runs
+                     where state = 'queued'
+                       and workflow = kind.workflow
+                       and version = kind.version)
        ) as "queued!",
        (extract(epoch from (
-            select min(wake_at)
+            select wake_at
               from engine.runs
              where state = 'waiting'
                and wake_at > coalesce($1, now())
+             order by wake_at
+             limit 1
        ) - coalesce($1, now())) * 1000000)::bigint as next_timer_micros,
        (extract(epoch from (
-            select min(next_at) from engine.schedules where name = any($4::text[])
+            select min(tick.at)
+              from (
+                    select next_at as at from engine.schedules where name = any($4::text[]) and paused_at is null
+                    union all
+                    select asked_at as at from engine.asked_ticks where schedule = any($4)
+                   ) as tick
        ) - coalesce($1, now())) * 1000000)::bigint as next_tick_micros

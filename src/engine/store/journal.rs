@@ -27,6 +27,28 @@ pub(crate) struct Entry {
     pub(crate) error: Option<Json<FailureRecord>>,
 }
 
+/// What came of arriving at a step that waits.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    /// `done`, `waiting` (the worker holds the run), or `suspended`.
+    pub(crate) outcome: String,
+    pub(crate) output: Option<Json<Box<RawValue>>>,
+    /// Time until it is over.
+    pub(crate) wake_micros: Option<i64>,
+    pub(crate) written: Written,
+}
+
+/// What a step waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// Counted from the first arrival; `None`: for ever.
+    pub(crate) at_most: Option<Duration>,
+    /// The step whose children it waits for.
+    pub(crate) awaited_seq: Option<i32>,
+    /// Give the run up until there is news.
+    pub(crate) suspend: bool,
+}
+
 /// Where a step stands in its run: what each of its writes names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -66,6 +88,46 @@ pub(crate) async fn load(db: impl PgExecutor<'_>, run_id: Uuid) -> sqlx::Result<
     .await
 }
 
+/// Looks whether what a step waits for is there, and records what it finds.
+pub(crate) async fn arrive(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    place: &Place,
+    wait: Wait,
+) -> sqlx::Result<Option<Arrived>> {
+    let row = sqlx::query!(
+        r#"
+        select outcome as "outcome!",
+               output as "output: Json<Box<RawValue>>",
+               wake_micros,
+               cancel_requested as "cancel_requested!",
+               pause_requested as "pause_requested!"
+          from engine.arrive($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        "#,
+        place.lease.run_id,
+        place.lease.epoch,
+        now,
+        place.seq,
+        place.kind,
+        place.name,
+        place.occurrence,
+        wait.at_most.map(interval),
+        wait.awaited_seq,
+        wait.suspend,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Arrived {
+        outcome: row.outcome,
+        output: row.output,
+        wake_micros: row.wake_micros,
+        written: Written {
+            cancel_requested: row.cancel_requested,
+            pause_requested: row.pause_requested,
+        },
+    }))
+}
+
 /// Records a step's result.
 ///
 /// Written twice under one epoch (an answer was lost on the way), it changes nothing.
@@ -91,7 +153,7 @@ pub(crate) async fn done(
                (run_id, name, occurrence, seq, kind, state, attempts, output, epoch, started_at, ended_at)
         select id, $3, $4, $5, $6, 'done', $7, $8::text::json, $2, $9, $10
           from fence
-            on conflict (run_id, name, occurrence) do update
+            on conflict (run_id, seq) do update
            set state = 'done',
                attempts = excluded.attempts,
                output = excluded.output,
@@ -99,7 +161,7 @@ pub(crate) async fn done(
                epoch = excluded.epoch,
                started_at = excluded.started_at,
                ended_at = excluded.ended_at
-         where step.state = 'retrying'
+         where step.state in ('retrying', 'waiting')
             or step.epoch = excluded.epoch
         returning (select cancel_requested from fence) as "cancel_requested!",
                   (select pause_requested from fence) as "pause_requested!"

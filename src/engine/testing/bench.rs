@@ -7,13 +7,14 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::exercise::Harness;
-use super::{Deaf, VirtualClock};
+use super::{Deaf, Known, VirtualClock};
 use crate::drive::{Driver, Left};
 use crate::fault::Faults;
 use crate::registry::Registry;
 use crate::session::{Signals, Surroundings};
+use crate::store::writer::Writer;
 use crate::store::{self, Claimant, Claimed};
-use crate::{Client, Clock, End, Outcome, RunState, RunView, Workflow};
+use crate::{Client, Clock, End, Outcome, RunState, RunView, WaitingFor, Workflow};
 
 /// The lease of a simulated worker.
 const LEASE: Duration = Duration::from_secs(10);
@@ -35,31 +36,37 @@ impl<'h, H: Harness> Bench<'h, H> {
     }
 
     fn driver(&self, faults: Option<Faults>) -> Driver<<H::Workflow as Workflow>::Ports> {
-        let mut registry = Registry::new();
-        registry.add::<H::Workflow>();
+        let mut known = Known(Registry::new());
+        known.add::<H::Workflow>();
+        self.harness.register(&mut known);
         Driver {
             ports: self.harness.ports(),
-            registry,
+            registry: known.0,
             surroundings: Surroundings {
                 pool: self.pool.clone(),
                 journal: self.pool.clone(),
+                writer: Writer::start(&self.pool),
+                transport: Arc::new(Deaf),
                 clock: Clock::from(self.clock.clone()),
                 // Every wait suspends the run, so that this bench can see it and move the clock.
                 patience: Duration::ZERO,
                 faults,
             },
-            transport: Arc::new(Deaf),
         }
     }
 
     /// Claims the run, if it is due.
     pub(super) async fn claim(&self, run_id: Uuid) -> Option<Claimed> {
+        self.claim_any(1).await.into_iter().find(|claimed| claimed.id == run_id)
+    }
+
+    async fn claim_any(&self, most: usize) -> Vec<Claimed> {
         let kinds = self.driver(None).registry.kinds();
         let now = Some(self.clock.now());
         store::sweep(&self.pool, now, &kinds, &[]).await.expect("a sweep");
-        let claimant = Claimant { owner: "exercise", lease: LEASE };
-        let claimed = store::claim(&self.pool, now, &kinds, claimant, 1).await.expect("a claim");
-        claimed.into_iter().find(|claimed| claimed.id == run_id)
+        let cursors = vec![String::new(); kinds.names.len()];
+        let claimant = Claimant { owner: "exercise", lease: LEASE, cursors: &cursors };
+        store::claim(&self.pool, now, &kinds, claimant, most).await.expect("a claim")
     }
 
     /// Drives a claimed run once.
@@ -75,13 +82,14 @@ impl<'h, H: Harness> Bench<'h, H> {
     /// Drives the run to its end, with a worker of its own for each claim.
     pub(super) async fn finish(&self, run_id: Uuid, faults: Option<Faults>) -> End {
         for _ in 0..CLAIMS {
-            if let Some(claimed) = self.claim(run_id).await {
+            // Its children, too.
+            for claimed in self.claim_any(usize::MAX).await {
                 self.drive(claimed, faults.clone(), Signals::default()).await;
             }
             let run = self.find(run_id).await;
             match run.state {
                 RunState::Queued => {}
-                RunState::Waiting => self.clock.set(run.wake_at.max(self.clock.now())),
+                RunState::Waiting => self.wake(&run).await,
                 // Its worker is gone.
                 RunState::Running => self.lapse(),
                 RunState::Paused => panic!("nobody has resumed the run"),
@@ -89,6 +97,18 @@ impl<'h, H: Harness> Bench<'h, H> {
             }
         }
         panic!("run {run_id} makes no headway: {:?}", self.find(run_id).await);
+    }
+
+    /// Lets come what the run waits for.
+    async fn wake(&self, run: &RunView) {
+        match (&run.waiting_for, run.wake_at) {
+            // They are driven beside it; one whose worker died needs its lease to lapse.
+            (Some(WaitingFor::Children(_)), _) => self.lapse(),
+            (Some(WaitingFor::Signal(name)), _)
+                if self.harness.signal(&self.client, run, name).await => {}
+            (_, Some(wake_at)) => self.clock.set(wake_at.max(self.clock.now())),
+            (waits, None) => panic!("nothing wakes a run that waits for {waits:?}"),
+        }
     }
 
     /// Lets every lease lapse.

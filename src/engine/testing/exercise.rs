@@ -13,11 +13,11 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::bench::Bench;
-use super::{Scenario, StepName, VirtualClock};
+use super::{Known, Scenario, StepName, VirtualClock};
 use crate::drive::Left;
 use crate::fault::{Fault, Faults, Point, Side};
 use crate::session::Signals;
-use crate::{Client, End, Failure, Outcome, RunState, StepView, Workflow};
+use crate::{Client, End, Failure, Outcome, RunState, RunView, StepView, Workflow};
 
 /// What [`exercise`] needs to know about a workflow.
 pub trait Harness: Send + Sync {
@@ -29,6 +29,19 @@ pub trait Harness: Send + Sync {
 
     /// The ports. Where they have a clock, it is the one that `exercise` is given.
     fn ports(&self) -> Arc<<Self::Workflow as Workflow>::Ports>;
+
+    /// Adds the workflows of its children. Default: it has none.
+    fn register(&self, _known: &mut Known<<Self::Workflow as Workflow>::Ports>) {}
+
+    /// Called when `run` waits for a signal: sends it, or answers false to let the wait time out. Default: false.
+    fn signal(
+        &self,
+        _client: &Client,
+        _run: &RunView,
+        _name: &str,
+    ) -> impl Future<Output = bool> + Send {
+        std::future::ready(false)
+    }
 
     /// Asserts what must hold after this end: no effect missing, none doubled, nothing left over.
     fn check(&self, end: &End) -> impl Future<Output = ()> + Send;
@@ -246,7 +259,7 @@ fn name(step: &StepView) -> StepName {
     StepName {
         name: step.name.clone(),
         occurrence: step.occurrence,
-        transactional: step.kind == "step_tx",
+        transactional: step.kind != "step",
     }
 }
 

@@ -291,7 +291,7 @@ async fn a_shutdown_finishes_the_step_in_flight_and_hands_the_run_on_at_once(poo
     let run = world.ended(run_id).await;
     assert_eq!(run.state, RunState::Succeeded);
     assert!(
-        run.ended_at.unwrap() - run.wake_at < chrono::TimeDelta::seconds(5),
+        run.ended_at.unwrap() - run.wake_at.unwrap() < chrono::TimeDelta::seconds(5),
         "no lease was waited for"
     );
     assert_eq!(world.effects(run_id, "quote").await, 1);

@@ -110,11 +110,11 @@ async fn a_run_that_backs_off_holds_no_slot_and_comes_back_on_time(pool: PgPool)
     let waiting = world.until(patient, |run| run.state == RunState::Waiting).await;
     let other = world.start(Order::default()).await;
     assert_eq!(world.ended(other).await.state, RunState::Succeeded);
-    clock.set(waiting.wake_at - chrono::TimeDelta::milliseconds(1));
+    clock.set(waiting.wake_at.unwrap() - chrono::TimeDelta::milliseconds(1));
     let again = world.start(Order::default()).await;
     world.ended(again).await;
     assert_eq!(world.find(patient).await.state, RunState::Waiting, "never early");
-    clock.set(waiting.wake_at);
+    clock.set(waiting.wake_at.unwrap());
     assert_eq!(world.ended(patient).await.output, Some(json!(2)));
     worker.stop().await;
 }

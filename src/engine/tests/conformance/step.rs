@@ -126,7 +126,7 @@ async fn replayed<W: Workflow<Ports = Ports>>(
     let run_id = world.start(workflow).await;
     let worker = Running::spawn(world.worker(ports.clone()).register::<W>());
     let waiting = world.until(run_id, |run| run.state == RunState::Waiting).await;
-    clock.advance((waiting.wake_at - clock.now()).to_std().unwrap());
+    clock.advance((waiting.wake_at.unwrap() - clock.now()).to_std().unwrap());
     let run = world.ended(run_id).await;
     assert!(ports.calls.load(Ordering::SeqCst) <= 1, "no step ran on the replay");
     worker.stop().await;

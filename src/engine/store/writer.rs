@@ -1,0 +1,317 @@
+//! Group commit: checkpoints and ends of runs that are in flight at the same time travel together.
+//!
+//! Invariants: whoever writes waits until its write is in the database (or was refused), so nothing goes on before it
+//! is durable; a writer takes whatever is waiting whenever it is free, so a lone run waits for nobody. The batched
+//! statements pass over a row that somebody else has locked: such a write, and every write of a batch that failed, is
+//! done alone, and only that decides. Not here: the SQL of a single write ([`journal`], [`super`]).
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use super::journal::{self, Place, Written};
+use super::{Ending, Lease};
+use crate::{RunState, Time, figures};
+
+/// Writers per worker: while one batch is on its way to the disk, the next one is put together.
+const WRITERS: usize = 2;
+/// Most writes in one statement.
+const BATCH: usize = 500;
+
+/// What one write is told.
+type Answer = sqlx::Result<Option<Written>>;
+
+/// The result of a step.
+struct Checkpoint {
+    place: Place,
+    output: Box<RawValue>,
+}
+
+/// The success of a run.
+struct Success {
+    lease: Lease,
+    output: Box<RawValue>,
+    at: Time,
+    is_child: bool,
+}
+
+enum Write {
+    Checkpoint(Checkpoint),
+    Success(Success),
+}
+
+struct Waiting {
+    write: Write,
+    answer: oneshot::Sender<Answer>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Vec<Waiting>>,
+    bell: Notify,
+}
+
+/// Where runs hand in what they write. Cheap to clone; the last clone takes the writers with it.
+#[derive(Clone)]
+pub(crate) struct Writer(Arc<Desk>);
+
+struct Desk {
+    queue: Arc<Queue>,
+    writers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.writers.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+impl Writer {
+    /// Begins to write through `pool`.
+    pub(crate) fn start(pool: &PgPool) -> Self {
+        let queue = Arc::new(Queue::default());
+        let writers =
+            (0..WRITERS).map(|_| tokio::spawn(work(queue.clone(), pool.clone()))).collect();
+        Self(Arc::new(Desk { queue, writers }))
+    }
+
+    /// Records a step's result.
+    pub(crate) async fn checkpoint(&self, place: Place, output: Box<RawValue>) -> Answer {
+        self.hand_in(Write::Checkpoint(Checkpoint { place, output })).await
+    }
+
+    /// Ends a run as succeeded. `None`: the lease was lost before.
+    pub(crate) async fn succeed(
+        &self,
+        lease: Lease,
+        output: Box<RawValue>,
+        at: Time,
+        is_child: bool,
+    ) -> Answer {
+        self.hand_in(Write::Success(Success { lease, output, at, is_child })).await
+    }
+
+    async fn hand_in(&self, write: Write) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let queue = &self.0.queue;
+        queue
+            .waiting
+            .lock()
+            .expect("nothing panics while it holds this lock")
+            .push(Waiting { write, answer });
+        queue.bell.notify_one();
+        // A writer ends only with the last handle.
+        answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+}
+
+async fn work(queue: Arc<Queue>, pool: PgPool) {
+    loop {
+        let batch = take(&queue);
+        if batch.is_empty() {
+            queue.bell.notified().await;
+            continue;
+        }
+        figures::batch(batch.len());
+        let (mut checkpoints, mut successes) = (Vec::new(), Vec::new());
+        for Waiting { write, answer } in batch {
+            match write {
+                Write::Checkpoint(checkpoint) => checkpoints.push((checkpoint, answer)),
+                Write::Success(success) => successes.push((success, answer)),
+            }
+        }
+        write_all(&pool, checkpoints).await;
+        write_all(&pool, successes).await;
+    }
+}
+
+fn take(queue: &Queue) -> Vec<Waiting> {
+    let mut waiting = queue.waiting.lock().expect("nothing panics while it holds this lock");
+    let most = waiting.len().min(BATCH);
+    let rest = waiting.split_off(most);
+    if !rest.is_empty() {
+        queue.bell.notify_one();
+    }
+    std::mem::replace(&mut *waiting, rest)
+}
+
+/// A kind of write that can be done alone or together.
+trait Batched: Sized + Send + Sync + 'static {
+    fn run_id(&self) -> Uuid;
+
+    /// Writes all; those not in the answer are still to be decided.
+    fn together(
+        conn: &mut PgConnection,
+        items: &[(Self, oneshot::Sender<Answer>)],
+    ) -> impl Future<Output = sqlx::Result<Vec<Landed>>> + Send;
+
+    fn alone(&self, conn: &mut PgConnection) -> impl Future<Output = Answer> + Send;
+}
+
+/// A write of a batch that is in the database.
+struct Landed {
+    id: Uuid,
+    cancel_requested: bool,
+    pause_requested: bool,
+}
+
+async fn write_all<B: Batched>(pool: &PgPool, items: Vec<(B, oneshot::Sender<Answer>)>) {
+    let mut left = items;
+    if left.len() > 1 {
+        left = match batch(pool, &left).await {
+            Ok(landed) => answer_landed(left, &landed),
+            Err(error) => {
+                tracing::warn!(%error, writes = left.len(), "a batch was refused; each write goes alone");
+                left
+            }
+        };
+    }
+    if let [_] = left.as_slice() {
+        let (item, answer) = left.remove(0);
+        let _ = answer.send(alone(pool, &item).await);
+        return;
+    }
+    // One of them may have to wait for a lock: the others, and the next batch, do not wait for it.
+    for (item, answer) in left {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let _ = answer.send(alone(&pool, &item).await);
+        });
+    }
+}
+
+async fn batch<B: Batched>(
+    pool: &PgPool,
+    items: &[(B, oneshot::Sender<Answer>)],
+) -> sqlx::Result<Vec<Landed>> {
+    let mut conn = pool.acquire().await?;
+    B::together(&mut conn, items).await
+}
+
+async fn alone<B: Batched>(pool: &PgPool, item: &B) -> Answer {
+    let mut conn = pool.acquire().await?;
+    item.alone(&mut conn).await
+}
+
+/// Answers what is in the database; what is left is not.
+fn answer_landed<B: Batched>(
+    mut items: Vec<(B, oneshot::Sender<Answer>)>,
+    landed: &[Landed],
+) -> Vec<(B, oneshot::Sender<Answer>)> {
+    let by_run: std::collections::HashMap<_, _> = landed.iter().map(|one| (one.id, one)).collect();
+    let mut left = Vec::new();
+    for (item, answer) in items.drain(..) {
+        match by_run.get(&item.run_id()) {
+            Some(one) => {
+                let written = Written {
+                    cancel_requested: one.cancel_requested,
+                    pause_requested: one.pause_requested,
+                };
+                let _ = answer.send(Ok(Some(written)));
+            }
+            None => left.push((item, answer)),
+        }
+    }
+    left
+}
+
+impl Batched for Checkpoint {
+    fn run_id(&self) -> Uuid {
+        self.place.lease.run_id
+    }
+
+    async fn together(
+        conn: &mut PgConnection,
+        items: &[(Self, oneshot::Sender<Answer>)],
+    ) -> sqlx::Result<Vec<Landed>> {
+        let places = || items.iter().map(|(item, _)| &item.place);
+        let ids: Vec<_> = places().map(|place| place.lease.run_id).collect();
+        let epochs: Vec<_> = places().map(|place| place.lease.epoch).collect();
+        let seqs: Vec<_> = places().map(|place| place.seq).collect();
+        let names: Vec<_> = places().map(|place| place.name.to_owned()).collect();
+        let occurrences: Vec<_> = places().map(|place| place.occurrence).collect();
+        let kinds: Vec<_> = places().map(|place| place.kind.to_owned()).collect();
+        let attempts: Vec<_> = places().map(|place| place.attempt).collect();
+        let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
+        let started: Vec<_> = places().map(|place| place.started_at).collect();
+        let ended: Vec<_> = places().map(|place| place.ended_at).collect();
+        sqlx::query_file_as!(
+            Landed,
+            "sql/checkpoint_many.sql",
+            &ids,
+            &epochs,
+            &seqs,
+            &names,
+            &occurrences,
+            &kinds,
+            &attempts,
+            &outputs,
+            &started,
+            &ended,
+        )
+        .fetch_all(conn)
+        .await
+    }
+
+    async fn alone(&self, conn: &mut PgConnection) -> Answer {
+        journal::done(conn, &self.place, &self.output).await
+    }
+}
+
+impl Batched for Success {
+    fn run_id(&self) -> Uuid {
+        self.lease.run_id
+    }
+
+    async fn together(
+        conn: &mut PgConnection,
+        items: &[(Self, oneshot::Sender<Answer>)],
+    ) -> sqlx::Result<Vec<Landed>> {
+        let ids: Vec<_> = items.iter().map(|(item, _)| item.lease.run_id).collect();
+        let epochs: Vec<_> = items.iter().map(|(item, _)| item.lease.epoch).collect();
+        let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
+        let at: Vec<_> = items.iter().map(|(item, _)| item.at).collect();
+        let children = items.iter().any(|(item, _)| item.is_child);
+        if !children {
+            return landed(finish_many(conn, &ids, &epochs, &outputs, &at).await?);
+        }
+        let mut tx = sqlx::Connection::begin(conn).await?;
+        let ended = finish_many(&mut tx, &ids, &epochs, &outputs, &at).await?;
+        super::children_ended(&mut tx, &ended, at.first().copied()).await?;
+        tx.commit().await?;
+        landed(ended)
+    }
+
+    async fn alone(&self, conn: &mut PgConnection) -> Answer {
+        let mut tx = sqlx::Connection::begin(conn).await?;
+        let ending = Ending {
+            state: RunState::Succeeded,
+            output: Some(&self.output),
+            error: None,
+            at: self.at,
+            is_child: self.is_child,
+        };
+        let ended = super::finish(&mut tx, self.lease, ending).await?;
+        tx.commit().await?;
+        Ok(ended.then_some(Written { cancel_requested: false, pause_requested: false }))
+    }
+}
+
+async fn finish_many(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+    epochs: &[i64],
+    outputs: &[String],
+    at: &[Time],
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_file_scalar!("sql/finish_many.sql", ids, epochs, outputs, at).fetch_all(conn).await
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the answer of a batch, like the others")]
+fn landed(ids: Vec<Uuid>) -> sqlx::Result<Vec<Landed>> {
+    let landed = |id| Landed { id, cancel_requested: false, pause_requested: false };
+    Ok(ids.into_iter().map(landed).collect())
+}
