@@ -73,6 +73,10 @@ impl Client {
     /// Sends a run a signal, in the caller's transaction: `cx.wait_for(name, …)` takes it, now or when the run comes there.
     /// A second signal of this name under the same `sender_key` is the same signal. False: the run is over, or the signal
     /// was there already. As [`Self::cancel`], it is best a transaction's last statement.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "five different things, none of which has a default"
+    )]
     pub async fn signal(
         &self,
         conn: &mut PgConnection,

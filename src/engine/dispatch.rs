@@ -287,16 +287,21 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                 return false;
             }
             for run in claimed {
+                let is_child = run.is_child;
                 // Only handlers of wake-ups borrow a slot, for a moment.
                 let slot =
                     self.slots.clone().acquire_owned().await.expect("the slots are never closed");
                 let signals = Signals { stopping: stopping.clone(), ..Signals::default() };
                 let lease = Lease { run_id: run.id, epoch: run.epoch };
                 let hold = self.held.add(lease, signals.clone(), claimed_at);
-                let driver = self.driver.clone();
+                let (driver, nudge) = (self.driver.clone(), self.nudge.clone());
                 runs.spawn(async move {
                     let left = driver.drive(run, signals).await;
                     drop((hold, slot));
+                    if is_child && left == Left::Ended {
+                        // A sibling has its turn, perhaps, or the parent goes on.
+                        nudge.notify_one();
+                    }
                     left
                 });
             }

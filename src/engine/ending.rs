@@ -120,7 +120,9 @@ async fn in_transaction<P>(
         Result::Cancelled => (RunState::Cancelled, None, None),
     };
     let ending = Ending { state, output, error, at, is_child: claim.is_child };
-    let ended = store::finish(&mut tx, claim.lease, ending).await.map_err(Failure::transient)?;
+    let ended = store::finish(&mut tx, around.transport.as_ref(), claim.lease, ending)
+        .await
+        .map_err(Failure::transient)?;
     if !ended {
         return Ok(Try::Fenced);
     }

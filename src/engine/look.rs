@@ -80,12 +80,11 @@ impl RunFilter {
             [] => {}
             [one] => drop(query.push(" and state = ").push(name(one))),
             several => {
-                let names: Vec<_> = several.iter().map(name).collect();
-                query.push(" and state in (").push(names.join(", ")).push(")");
+                // Not `in`: each alternative has an index of its own.
+                let names: Vec<_> =
+                    several.iter().map(|state| format!("state = {}", name(state))).collect();
+                query.push(" and (").push(names.join(" or ")).push(")");
             }
-        }
-        if !self.states.is_empty() && self.states.iter().all(|state| !state.is_final()) {
-            query.push(" and ended_at is null");
         }
     }
 }
@@ -257,7 +256,13 @@ impl Client {
             r#"
             select workflow as "workflow!", state as "state!", count(*) as "runs!"
               from (
-                    select workflow, state from engine.runs where ended_at is null
+                    select workflow, state from engine.runs where state = 'queued'
+                     union all
+                    select workflow, state from engine.runs where state = 'running'
+                     union all
+                    select workflow, state from engine.runs where state = 'waiting'
+                     union all
+                    select workflow, state from engine.runs where state = 'paused'
                      union all
                     select workflow, state
                       from engine.runs

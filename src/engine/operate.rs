@@ -60,7 +60,7 @@ impl Operator<'_> {
             return known(conn, run_id).await.map(|()| false);
         }
         let detail = json!({"from": describe(from), "from_seq": seq, "version": new_version});
-        self.record(conn, "retry", Subject::Run(run_id), detail).await?;
+        self.note(conn, true, Deed::run("retry", run_id, detail)).await?;
         self.client.transport.enqueue(conn, run_id).await?;
         Ok(true)
     }
@@ -68,19 +68,19 @@ impl Operator<'_> {
     /// [`Client::cancel`], on record.
     pub async fn cancel(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let done = self.client.cancel(conn, run_id).await?;
-        self.noted(conn, "cancel", run_id, done, json!({})).await
+        self.note(conn, done, Deed::run("cancel", run_id, json!({}))).await
     }
 
     /// [`Client::pause`], on record.
     pub async fn pause(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let done = self.client.pause(conn, run_id).await?;
-        self.noted(conn, "pause", run_id, done, json!({})).await
+        self.note(conn, done, Deed::run("pause", run_id, json!({}))).await
     }
 
     /// [`Client::resume`], on record.
     pub async fn resume(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let done = self.client.resume(conn, run_id).await?;
-        self.noted(conn, "resume", run_id, done, json!({})).await
+        self.note(conn, done, Deed::run("resume", run_id, json!({}))).await
     }
 
     /// [`Client::signal`], on record.
@@ -92,7 +92,7 @@ impl Operator<'_> {
         sender_key: Option<&str>,
     ) -> Result<bool, Error> {
         let done = self.client.signal(conn, run_id, name, payload, sender_key).await?;
-        self.noted(conn, "signal", run_id, done, json!({"name": name})).await
+        self.note(conn, done, Deed::run("signal", run_id, json!({"name": name}))).await
     }
 
     /// How many failed runs fit `filter` (counted up to 10,000), and the ids of the oldest ten of them.
@@ -123,7 +123,7 @@ impl Operator<'_> {
             let seq = place(conn, run_id, &RetryFrom::Failed).await?;
             if self.rewind(conn, run_id, seq, None).await? {
                 let detail = json!({"from": "failed", "from_seq": seq});
-                self.record(conn, "redrive", Subject::Run(run_id), detail).await?;
+                self.note(conn, true, Deed::run("redrive", run_id, detail)).await?;
                 run_ids.push(run_id);
             }
         }
@@ -143,7 +143,7 @@ impl Operator<'_> {
         .execute(&mut *conn)
         .await?
         .rows_affected();
-        self.noted_schedule(conn, "schedule.pause", name, done == 1, json!({})).await
+        self.note(conn, done == 1, Deed::schedule("schedule.pause", name, json!({}))).await
     }
 
     /// Lets a paused schedule fire again, from its next tick on. False: it is not paused.
@@ -179,7 +179,7 @@ impl Operator<'_> {
         .execute(&mut *conn)
         .await?
         .rows_affected();
-        self.noted_schedule(conn, "schedule.resume", name, done == 1, json!({})).await
+        self.note(conn, done == 1, Deed::schedule("schedule.resume", name, json!({}))).await
     }
 
     /// Asks for a run of a schedule at once, beside its ticks; a worker starts it. Answers the tick it will carry.
@@ -191,7 +191,7 @@ impl Operator<'_> {
         let now = self.times(conn, name).await?.now;
         self.ask(conn, name, &[now]).await?;
         let detail = json!({"tick": now});
-        self.noted_schedule(conn, "schedule.run_now", name, true, detail).await?;
+        self.note(conn, true, Deed::schedule("schedule.run_now", name, detail)).await?;
         Ok(now)
     }
 
@@ -216,7 +216,8 @@ impl Operator<'_> {
         }
         self.ask(conn, name, &ticks).await?;
         let detail = json!({"from": from, "to": to, "ticks": ticks.len()});
-        self.noted_schedule(conn, "schedule.backfill", name, !ticks.is_empty(), detail).await?;
+        let asked = !ticks.is_empty();
+        self.note(conn, asked, Deed::schedule("schedule.backfill", name, detail)).await?;
         Ok(ticks)
     }
 
@@ -272,69 +273,53 @@ impl Operator<'_> {
         .await?)
     }
 
-    async fn noted(
+    /// Writes down what was done, if it was; passes that on.
+    async fn note(
         &self,
         conn: &mut PgConnection,
-        action: &str,
-        run_id: Uuid,
         done: bool,
-        detail: Value,
+        deed: Deed<'_>,
     ) -> Result<bool, Error> {
-        if done {
-            self.record(conn, action, Subject::Run(run_id), detail).await?;
+        if !done {
+            if let Some(name) = deed.schedule {
+                self.times(conn, name).await?;
+            }
+            return Ok(false);
         }
-        Ok(done)
-    }
-
-    async fn noted_schedule(
-        &self,
-        conn: &mut PgConnection,
-        action: &str,
-        name: &str,
-        done: bool,
-        detail: Value,
-    ) -> Result<bool, Error> {
-        if done {
-            self.record(conn, action, Subject::Schedule(name), detail).await?;
-            return Ok(true);
-        }
-        self.times(conn, name).await.map(|_| false)
-    }
-
-    async fn record(
-        &self,
-        conn: &mut PgConnection,
-        action: &str,
-        subject: Subject<'_>,
-        detail: Value,
-    ) -> Result<(), Error> {
-        let (run_id, schedule) = match subject {
-            Subject::Run(run_id) => (Some(run_id), None),
-            Subject::Schedule(name) => (None, Some(name)),
-        };
         sqlx::query!(
             r#"
             insert into engine.actions (actor, action, run_id, schedule, detail, acted_at)
             values ($1, $2, $3, $4, $5::text::json, coalesce($6, now()))
             "#,
             self.actor,
-            action,
-            run_id,
-            schedule,
-            detail.to_string(),
+            deed.action,
+            deed.run_id,
+            deed.schedule,
+            deed.detail.to_string(),
             self.client.clock.sql_now(),
         )
         .execute(conn)
         .await?;
-        Ok(())
+        Ok(true)
     }
 }
 
-/// What an action was done to.
-#[derive(Clone, Copy)]
-enum Subject<'a> {
-    Run(Uuid),
-    Schedule(&'a str),
+/// What was done, and to what.
+struct Deed<'a> {
+    action: &'static str,
+    run_id: Option<Uuid>,
+    schedule: Option<&'a str>,
+    detail: Value,
+}
+
+impl<'a> Deed<'a> {
+    fn run(action: &'static str, run_id: Uuid, detail: Value) -> Self {
+        Self { action, run_id: Some(run_id), schedule: None, detail }
+    }
+
+    fn schedule(action: &'static str, name: &'a str, detail: Value) -> Self {
+        Self { action, run_id: None, schedule: Some(name), detail }
+    }
 }
 
 /// When a schedule fires, and what time it is for it.

@@ -71,7 +71,7 @@ pub(crate) struct Journal {
 impl Journal {
     pub(crate) fn new(entries: Vec<Entry>, losses: i32) -> Self {
         let unread = entries.iter().filter(|entry| entry.kind != PATCH).count();
-        Self { entries, losses, unread, ..Self::default() }
+        Self { entries, unread, losses, ..Self::default() }
     }
 
     /// Entries that the code has not asked for yet. It need not ask for patches.

@@ -219,9 +219,6 @@ pub(crate) async fn insert_many(
         let bytes = run.input.get().len();
         return Err(Error::TooLarge { what: "a run's input", bytes, limit: VALUE_BYTES });
     }
-    fn column<T>(runs: &[NewRun], of: impl Fn(&NewRun) -> T) -> Vec<T> {
-        runs.iter().map(of).collect()
-    }
     let inserted = sqlx::query_file!(
         "sql/start_many.sql",
         now,
@@ -241,6 +238,10 @@ pub(crate) async fn insert_many(
     .execute(conn)
     .await?;
     Ok(inserted.rows_affected())
+}
+
+fn column<T>(runs: &[NewRun], of: impl Fn(&NewRun) -> T) -> Vec<T> {
+    runs.iter().map(of).collect()
 }
 
 /// Fresh ids (version 7, RFC 9562) that sort by time, and among themselves by their order.

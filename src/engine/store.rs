@@ -272,9 +272,10 @@ pub(crate) struct Ending<'a> {
 /// Ends a run and tells its parent, in the caller's transaction. False: the lease was lost before.
 pub(crate) async fn finish(
     conn: &mut PgConnection,
+    transport: &dyn Transport,
     lease: Lease,
     ending: Ending<'_>,
-) -> sqlx::Result<bool> {
+) -> Result<bool, Error> {
     let ended = sqlx::query!(
         r#"
         update engine.runs
@@ -300,18 +301,26 @@ pub(crate) async fn finish(
     .rows_affected()
         == 1;
     if ended && ending.is_child {
-        children_ended(conn, &[lease.run_id], Some(ending.at)).await?;
+        children_ended(conn, transport, &[lease.run_id], Some(ending.at)).await?;
     }
     Ok(ended)
 }
 
-/// Tells the parents of runs that have just ended.
+/// Tells the parents of runs that have just ended, and wakes a worker if one of them goes on.
 async fn children_ended(
     conn: &mut PgConnection,
+    transport: &dyn Transport,
     ended: &[Uuid],
     now: Option<Time>,
-) -> sqlx::Result<()> {
-    sqlx::query!("select engine.children_ended($1, $2)", ended, now).execute(conn).await.map(drop)
+) -> Result<(), Error> {
+    let woken =
+        sqlx::query_scalar!(r#"select engine.children_ended($1, $2) as "woken!""#, ended, now)
+            .fetch_one(&mut *conn)
+            .await?;
+    match ended.first() {
+        Some(first) if woken > 0 => transport.enqueue(conn, *first).await,
+        _ => Ok(()),
+    }
 }
 
 /// Asks the unfinished children of a run to stop, before it ends otherwise than well.

@@ -179,7 +179,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let journal = own_pool(&parts.pool, connections);
         let surroundings = Surroundings {
             pool: parts.pool,
-            writer: Writer::start(&journal),
+            writer: Writer::start(&journal, &parts.transport),
             journal: journal.clone(),
             transport: parts.transport,
             clock: parts.clock,

@@ -1,19 +1,18 @@
-//! An order, from a start inside a transaction to its output.
+//! An order that waits for its payment: a start inside a transaction, a signal with a timeout, an exactly-once step.
 //!
 //! ```sh
-//! cargo run -p engine --example order -- postgres://postgres@localhost/postgres
+//! cargo run --example order -- postgres://postgres@localhost/postgres
 //! ```
 #![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use engine::{Client, Context, DEFAULT, Failure, Worker, Workflow};
+use engine::{CancellationToken, Client, Context, DEFAULT, Failure, Pool, Uuid, Worker, Workflow};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 /// What the steps reach the world through.
-struct Ports {
+struct Shop {
     price_cents: i64,
 }
 
@@ -23,63 +22,92 @@ struct Order {
     quantity: i64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Payment {
+    cents: i64,
+}
+
 impl Workflow for Order {
     const NAME: &'static str = "example.order";
-    type Output = i64;
-    type Ports = Ports;
+    type Output = String;
+    type Ports = Shop;
 
-    async fn run(self, cx: &mut Context<Ports>) -> Result<i64, Failure> {
+    async fn run(self, cx: &mut Context<Shop>) -> Result<String, Failure> {
         // At least once: the result is recorded, so a later replay does not ask again.
         let quantity = self.quantity;
-        let total = cx
+        let price = cx
             .step("quote", DEFAULT, |shop| async move { Ok(shop.price_cents * quantity) })
             .await?;
+        // Holds no worker while it waits, for days if need be.
+        let timeout = Some(Duration::from_secs(2));
+        let Some(payment) = cx.wait_for::<Payment>("paid", timeout).await? else {
+            return Ok(format!("{} was not paid for in time", self.item));
+        };
+        if payment.cents < price {
+            return Err(Failure::permanent(format!(
+                "{} of {price} cents were paid",
+                payment.cents
+            )));
+        }
         // Exactly once: the row and the record of the step commit together.
-        let item = self.item;
-        cx.step_tx("charge", DEFAULT, |tx, _| {
+        let item = self.item.clone();
+        cx.step_tx("ship", DEFAULT, |tx, _| {
             let item = item.clone();
             Box::pin(async move {
-                sqlx::query("insert into charges (item, cents) values ($1, $2)")
+                sqlx::query("insert into shipments (item) values ($1)")
                     .bind(item)
-                    .bind(total)
                     .execute(tx)
                     .await
                     .map_err(Failure::transient)?;
-                Ok(total)
+                Ok(())
             })
         })
-        .await
+        .await?;
+        Ok(format!("{} × {} shipped for {price} cents", self.quantity, self.item))
+    }
+}
+
+async fn start(
+    client: &Client,
+    pool: &Pool,
+    item: &str,
+) -> Result<Uuid, Box<dyn std::error::Error>> {
+    let mut tx = pool.begin().await?;
+    let order = Order { item: item.to_owned(), quantity: 3 };
+    let started = client.start(&mut tx, order).await?;
+    tx.commit().await?;
+    Ok(started.run_id)
+}
+
+async fn outcome(client: &Client, run_id: Uuid) -> Result<String, engine::Error> {
+    loop {
+        if let Some(outcome) = client.output::<Order>(run_id).await? {
+            return Ok(outcome);
+        }
+        engine::Clock::system().sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).ok_or("usage: order <postgres url>")?;
-    let pool = PgPool::connect(&url).await?;
+    let pool = Pool::connect(&url).await?;
     engine::migrate(&pool, pool.connect_options().get_username()).await?;
-    sqlx::query("create table if not exists charges (item text, cents bigint)")
-        .execute(&pool)
-        .await?;
+    sqlx::query("create table if not exists shipments (item text)").execute(&pool).await?;
 
     let stop = CancellationToken::new();
-    let ports = Arc::new(Ports { price_cents: 250 });
+    let ports = Arc::new(Shop { price_cents: 250 });
     let worker = Worker::builder(pool.clone(), ports).register::<Order>().build()?;
     let worker = tokio::spawn(worker.run(stop.clone()));
 
     let client = Client::new(pool.clone());
+    let (tea, coffee) =
+        (start(&client, &pool, "tea").await?, start(&client, &pool, "coffee").await?);
     let mut tx = pool.begin().await?;
-    let order = Order { item: "tea".to_owned(), quantity: 3 };
-    let started = client.start(&mut tx, order).idempotency_key("order-1").await?;
+    client.signal(&mut tx, tea, "paid", &Payment { cents: 750 }, Some("payment-1")).await?;
     tx.commit().await?;
-    println!("run {} (created: {})", started.run_id, started.created);
-
-    let total = loop {
-        if let Some(total) = client.output::<Order>(started.run_id).await? {
-            break total;
-        }
-        tokio::task::yield_now().await;
-    };
-    println!("charged {total} cents");
+    println!("{}", outcome(&client, tea).await?);
+    println!("{}", outcome(&client, coffee).await?);
     stop.cancel();
     worker.await??;
     Ok(())

@@ -93,7 +93,8 @@ comment on column engine.runs.reopened is 'Sent back, and the application has no
 -- Partial, so that a million finished runs cost a claim nothing. Led by what a claim goes through in turn.
 create index runs_queued on engine.runs (workflow, version, priority desc, key, wake_at, id)
     where state = 'queued';
-create index runs_waiting on engine.runs (wake_at) where state = 'waiting' and wake_at is not null;
+create index runs_waiting on engine.runs (wake_at) where state = 'waiting';
+create index runs_paused on engine.runs (id) where state = 'paused';
 create index runs_leased on engine.runs (lease_until) where state = 'running';
 create index runs_running on engine.runs (workflow, key) where state = 'running';
 create index runs_unfinished_children on engine.runs (parent_id, parent_seq, id)
@@ -102,7 +103,6 @@ create index runs_children on engine.runs (parent_id, id) where parent_id is not
 -- For lists, newest first; without a filter they follow the primary key.
 create index runs_of_workflow on engine.runs (workflow, id);
 create index runs_of_key on engine.runs (key, id) where key <> '';
-create index runs_live on engine.runs (state, id) where ended_at is null;
 create index runs_unsuccessful on engine.runs (state, id) where state in ('failed', 'cancelled');
 create unique index runs_idempotency on engine.runs (workflow, idempotency_key)
     where idempotency_key is not null;

@@ -135,9 +135,12 @@ $$;
 
 -- Tells the parents of runs that have just ended: the next sibling in line gets its turn, and the parent that waits for
 -- the last of them goes on. Parents are locked first, so that siblings which end at once do it one after the other.
-create function engine.children_ended(p_ended uuid[], p_now timestamptz) returns void language plpgsql as $$
+-- Answers how many parents that was.
+create function engine.children_ended(p_ended uuid[], p_now timestamptz) returns bigint language plpgsql as $$
 declare
     family record;
+    told bigint;
+    total bigint := 0;
 begin
     for family in
         select run.parent_id as parent, run.parent_seq as seq, count(*) as ended
@@ -174,6 +177,9 @@ begin
                  where child.parent_id = family.parent
                    and child.parent_seq = family.seq
                    and child.ended_at is null);
+        get diagnostics told = row_count;
+        total := total + told;
     end loop;
+    return total;
 end
 $$;

@@ -96,10 +96,15 @@ begin
                 inclusive := false;
                 spot := key;
                 room := least(total, workflow.max_running_per_key - coalesce((counts ->> key)::integer, 0));
+                if room > 0 and workflow.max_running is not null then
+                    -- One by one, so that lanes together do not get more than there is; whoever claims comes again.
+                    room := 1;
+                    total := total - 1;
+                end if;
                 if room > 0 then
                     found_here := found_here + 1;
                     return next;
-                    exit when found_here >= p_slots;
+                    exit when found_here >= p_slots or total <= 0;
                 end if;
             end loop;
             exit when found_here > 0;

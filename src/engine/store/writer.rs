@@ -8,13 +8,14 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use super::journal::{self, Place, Written};
 use super::{Ending, Lease};
-use crate::{RunState, Time, figures};
+use crate::queue::Transport;
+use crate::{Error, RunState, Time, figures};
 
 /// Writers per worker: while one batch is on its way to the disk, the next one is put together.
 const WRITERS: usize = 2;
@@ -71,10 +72,11 @@ impl Drop for Desk {
 
 impl Writer {
     /// Begins to write through `pool`.
-    pub(crate) fn start(pool: &PgPool) -> Self {
+    pub(crate) fn start(pool: &PgPool, transport: &Arc<dyn Transport>) -> Self {
         let queue = Arc::new(Queue::default());
+        let database = Database { pool: pool.clone(), transport: transport.clone() };
         let writers =
-            (0..WRITERS).map(|_| tokio::spawn(work(queue.clone(), pool.clone()))).collect();
+            (0..WRITERS).map(|_| tokio::spawn(work(queue.clone(), database.clone()))).collect();
         Self(Arc::new(Desk { queue, writers }))
     }
 
@@ -108,7 +110,14 @@ impl Writer {
     }
 }
 
-async fn work(queue: Arc<Queue>, pool: PgPool) {
+/// What writers write to.
+#[derive(Clone)]
+struct Database {
+    pool: PgPool,
+    transport: Arc<dyn Transport>,
+}
+
+async fn work(queue: Arc<Queue>, database: Database) {
     loop {
         let batch = take(&queue);
         if batch.is_empty() {
@@ -123,8 +132,8 @@ async fn work(queue: Arc<Queue>, pool: PgPool) {
                 Write::Success(success) => successes.push((success, answer)),
             }
         }
-        write_all(&pool, checkpoints).await;
-        write_all(&pool, successes).await;
+        write_all(&database, checkpoints).await;
+        write_all(&database, successes).await;
     }
 }
 
@@ -144,11 +153,11 @@ trait Batched: Sized + Send + Sync + 'static {
 
     /// Writes all; those not in the answer are still to be decided.
     fn together(
-        conn: &mut PgConnection,
+        database: &Database,
         items: &[(Self, oneshot::Sender<Answer>)],
     ) -> impl Future<Output = sqlx::Result<Vec<Landed>>> + Send;
 
-    fn alone(&self, conn: &mut PgConnection) -> impl Future<Output = Answer> + Send;
+    fn alone(&self, database: &Database) -> impl Future<Output = Answer> + Send;
 }
 
 /// A write of a batch that is in the database.
@@ -158,10 +167,10 @@ struct Landed {
     pause_requested: bool,
 }
 
-async fn write_all<B: Batched>(pool: &PgPool, items: Vec<(B, oneshot::Sender<Answer>)>) {
+async fn write_all<B: Batched>(database: &Database, items: Vec<(B, oneshot::Sender<Answer>)>) {
     let mut left = items;
     if left.len() > 1 {
-        left = match batch(pool, &left).await {
+        left = match B::together(database, &left).await {
             Ok(landed) => answer_landed(left, &landed),
             Err(error) => {
                 tracing::warn!(%error, writes = left.len(), "a batch was refused; each write goes alone");
@@ -171,29 +180,16 @@ async fn write_all<B: Batched>(pool: &PgPool, items: Vec<(B, oneshot::Sender<Ans
     }
     if let [_] = left.as_slice() {
         let (item, answer) = left.remove(0);
-        let _ = answer.send(alone(pool, &item).await);
+        let _ = answer.send(item.alone(database).await);
         return;
     }
     // One of them may have to wait for a lock: the others, and the next batch, do not wait for it.
     for (item, answer) in left {
-        let pool = pool.clone();
+        let database = database.clone();
         tokio::spawn(async move {
-            let _ = answer.send(alone(&pool, &item).await);
+            let _ = answer.send(item.alone(&database).await);
         });
     }
-}
-
-async fn batch<B: Batched>(
-    pool: &PgPool,
-    items: &[(B, oneshot::Sender<Answer>)],
-) -> sqlx::Result<Vec<Landed>> {
-    let mut conn = pool.acquire().await?;
-    B::together(&mut conn, items).await
-}
-
-async fn alone<B: Batched>(pool: &PgPool, item: &B) -> Answer {
-    let mut conn = pool.acquire().await?;
-    item.alone(&mut conn).await
 }
 
 /// Answers what is in the database; what is left is not.
@@ -224,7 +220,7 @@ impl Batched for Checkpoint {
     }
 
     async fn together(
-        conn: &mut PgConnection,
+        database: &Database,
         items: &[(Self, oneshot::Sender<Answer>)],
     ) -> sqlx::Result<Vec<Landed>> {
         let places = || items.iter().map(|(item, _)| &item.place);
@@ -252,12 +248,13 @@ impl Batched for Checkpoint {
             &started,
             &ended,
         )
-        .fetch_all(conn)
+        .fetch_all(&database.pool)
         .await
     }
 
-    async fn alone(&self, conn: &mut PgConnection) -> Answer {
-        journal::done(conn, &self.place, &self.output).await
+    async fn alone(&self, database: &Database) -> Answer {
+        let mut conn = database.pool.acquire().await?;
+        journal::done(&mut conn, &self.place, &self.output).await
     }
 }
 
@@ -267,7 +264,7 @@ impl Batched for Success {
     }
 
     async fn together(
-        conn: &mut PgConnection,
+        database: &Database,
         items: &[(Self, oneshot::Sender<Answer>)],
     ) -> sqlx::Result<Vec<Landed>> {
         let ids: Vec<_> = items.iter().map(|(item, _)| item.lease.run_id).collect();
@@ -275,18 +272,24 @@ impl Batched for Success {
         let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
         let at: Vec<_> = items.iter().map(|(item, _)| item.at).collect();
         let children = items.iter().any(|(item, _)| item.is_child);
-        if !children {
-            return landed(finish_many(conn, &ids, &epochs, &outputs, &at).await?);
-        }
-        let mut tx = sqlx::Connection::begin(conn).await?;
-        let ended = finish_many(&mut tx, &ids, &epochs, &outputs, &at).await?;
-        super::children_ended(&mut tx, &ended, at.first().copied()).await?;
-        tx.commit().await?;
-        landed(ended)
+        let ended = if children {
+            let mut tx = database.pool.begin().await?;
+            let ended = finish_many(&mut *tx, &ids, &epochs, &outputs, &at).await?;
+            let transport = database.transport.as_ref();
+            super::children_ended(&mut tx, transport, &ended, at.first().copied())
+                .await
+                .map_err(into_sqlx)?;
+            tx.commit().await?;
+            ended
+        } else {
+            finish_many(&database.pool, &ids, &epochs, &outputs, &at).await?
+        };
+        let landed = |id| Landed { id, cancel_requested: false, pause_requested: false };
+        Ok(ended.into_iter().map(landed).collect())
     }
 
-    async fn alone(&self, conn: &mut PgConnection) -> Answer {
-        let mut tx = sqlx::Connection::begin(conn).await?;
+    async fn alone(&self, database: &Database) -> Answer {
+        let mut tx = database.pool.begin().await?;
         let ending = Ending {
             state: RunState::Succeeded,
             output: Some(&self.output),
@@ -294,24 +297,28 @@ impl Batched for Success {
             at: self.at,
             is_child: self.is_child,
         };
-        let ended = super::finish(&mut tx, self.lease, ending).await?;
+        let transport = database.transport.as_ref();
+        let ended =
+            super::finish(&mut tx, transport, self.lease, ending).await.map_err(into_sqlx)?;
         tx.commit().await?;
         Ok(ended.then_some(Written { cancel_requested: false, pause_requested: false }))
     }
 }
 
 async fn finish_many(
-    conn: &mut PgConnection,
+    db: impl PgExecutor<'_>,
     ids: &[Uuid],
     epochs: &[i64],
     outputs: &[String],
     at: &[Time],
 ) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_file_scalar!("sql/finish_many.sql", ids, epochs, outputs, at).fetch_all(conn).await
+    sqlx::query_file_scalar!("sql/finish_many.sql", ids, epochs, outputs, at).fetch_all(db).await
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the answer of a batch, like the others")]
-fn landed(ids: Vec<Uuid>) -> sqlx::Result<Vec<Landed>> {
-    let landed = |id| Landed { id, cancel_requested: false, pause_requested: false };
-    Ok(ids.into_iter().map(landed).collect())
+/// The database's error; what else can fail here is the wake-up.
+fn into_sqlx(error: Error) -> sqlx::Error {
+    match error {
+        Error::Database(error) => error,
+        other => sqlx::Error::AnyDriverError(Box::new(other)),
+    }
 }

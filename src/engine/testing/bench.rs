@@ -10,6 +10,7 @@ use super::exercise::Harness;
 use super::{Deaf, Known, VirtualClock};
 use crate::drive::{Driver, Left};
 use crate::fault::Faults;
+use crate::queue::Transport;
 use crate::registry::Registry;
 use crate::session::{Signals, Surroundings};
 use crate::store::writer::Writer;
@@ -39,14 +40,15 @@ impl<'h, H: Harness> Bench<'h, H> {
         let mut known = Known(Registry::new());
         known.add::<H::Workflow>();
         self.harness.register(&mut known);
+        let transport: Arc<dyn Transport> = Arc::new(Deaf);
         Driver {
             ports: self.harness.ports(),
             registry: known.0,
             surroundings: Surroundings {
                 pool: self.pool.clone(),
                 journal: self.pool.clone(),
-                writer: Writer::start(&self.pool),
-                transport: Arc::new(Deaf),
+                writer: Writer::start(&self.pool, &transport),
+                transport,
                 clock: Clock::from(self.clock.clone()),
                 // Every wait suspends the run, so that this bench can see it and move the clock.
                 patience: Duration::ZERO,
@@ -57,7 +59,38 @@ impl<'h, H: Harness> Bench<'h, H> {
 
     /// Claims the run, if it is due.
     pub(super) async fn claim(&self, run_id: Uuid) -> Option<Claimed> {
-        self.claim_any(1).await.into_iter().find(|claimed| claimed.id == run_id)
+        let mut found = None;
+        for claimed in self.claim_any(usize::MAX).await {
+            if claimed.id == run_id {
+                found = Some(claimed);
+            } else {
+                // A child.
+                self.drive(claimed, None, Signals::default()).await;
+            }
+        }
+        found
+    }
+
+    /// Drives the run, claim after claim, until `is_reached` or its end.
+    pub(super) async fn drive_until(
+        &self,
+        run_id: Uuid,
+        (faults, signals): (Faults, Signals),
+        is_reached: impl Fn() -> bool,
+    ) -> Left {
+        for _ in 0..CLAIMS {
+            if let Some(claimed) = self.claim(run_id).await {
+                let left = self.drive(claimed, Some(faults.clone()), signals.clone()).await;
+                if is_reached() || left == Left::Ended {
+                    return left;
+                }
+            }
+            let run = self.find(run_id).await;
+            if run.state == RunState::Waiting {
+                self.wake(&run).await;
+            }
+        }
+        panic!("run {run_id} does not come to the point: {:?}", self.find(run_id).await);
     }
 
     async fn claim_any(&self, most: usize) -> Vec<Claimed> {

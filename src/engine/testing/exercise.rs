@@ -128,9 +128,16 @@ impl<H: Harness> Bench<'_, H> {
         end
     }
 
+    /// Drives the run until the hook's point is reached.
+    async fn drive_to(&self, run_id: Uuid, hook: &Hook, signals: Signals) -> Left {
+        let reached = || hook.reached.load(Ordering::SeqCst);
+        let left = self.drive_until(run_id, (hook.faults.clone(), signals), reached).await;
+        hook.expect_reached();
+        left
+    }
+
     /// Pauses while `step` is in flight; nothing moves until the run is resumed.
     async fn pause(&self, step: &StepName, run_id: Uuid) -> End {
-        let claimed = self.claim(run_id).await.expect("a fresh run is due");
         let (client, pool) = (self.client.clone(), self.pool.clone());
         let ask = hook(step, Side::Before, move || {
             let (client, pool) = (client.clone(), pool.clone());
@@ -140,8 +147,7 @@ impl<H: Harness> Bench<'_, H> {
                 Fault::Proceed
             })
         });
-        let left = self.drive(claimed, Some(ask.faults.clone()), Signals::default()).await;
-        ask.expect_reached();
+        let left = self.drive_to(run_id, &ask, Signals::default()).await;
         // In its last step a run cannot be stopped any more.
         if left != Left::Ended {
             assert_eq!(self.find(run_id).await.state, RunState::Paused);
@@ -155,7 +161,6 @@ impl<H: Harness> Bench<'_, H> {
 
     /// Cancels while `step` is in flight.
     async fn cancel(&self, step: &StepName, run_id: Uuid) -> End {
-        let claimed = self.claim(run_id).await.expect("a fresh run is due");
         let signals = Signals::default();
         let (client, pool, cancel) =
             (self.client.clone(), self.pool.clone(), signals.cancel.clone());
@@ -168,14 +173,12 @@ impl<H: Harness> Bench<'_, H> {
                 Fault::Proceed
             })
         });
-        self.drive(claimed, Some(ask.faults.clone()), signals).await;
-        ask.expect_reached();
+        self.drive_to(run_id, &ask, signals).await;
         self.finish(run_id, None).await
     }
 
     /// Lets a worker sleep through its lease in `step` while another one ends the run.
     async fn fence(&self, step: &StepName, run_id: Uuid) -> End {
-        let claimed = self.claim(run_id).await.expect("a fresh run is due");
         let (reached, resume) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (arrived, go_on) = (reached.clone(), resume.clone());
         // A sleeper inside a transaction holds its locks, so there it sleeps before it begins one.
@@ -196,7 +199,7 @@ impl<H: Harness> Bench<'_, H> {
             resume.notify_one();
             (end, before)
         };
-        let sleeper = self.drive(claimed, Some(sleep.faults.clone()), Signals::default());
+        let sleeper = self.drive_to(run_id, &sleep, Signals::default());
         let (left, (end, before)) = tokio::join!(sleeper, successor);
         assert_eq!(left, Left::Lost, "the worker that lost its lease must be fenced off");
         let after = self.client.steps(run_id).await.expect("a look at the steps");
@@ -210,22 +213,22 @@ impl<H: Harness> Bench<'_, H> {
 
     /// Asks the worker to stop while `step` is in flight; another one goes on with no wait.
     async fn shut_down(&self, step: &StepName, run_id: Uuid) -> End {
-        let claimed = self.claim(run_id).await.expect("a fresh run is due");
         let signals = Signals::default();
         let stopping = signals.stopping.clone();
         let shutdown = hook(step, Side::Before, move || {
             stopping.cancel();
             Box::pin(async { Fault::Proceed })
         });
+        let left = self.drive_to(run_id, &shutdown, signals).await;
         let before = self.clock.now();
-        match self.drive(claimed, Some(shutdown.faults.clone()), signals).await {
+        match left {
             Left::Released => {
                 let next = self.claim(run_id).await.expect("a released run is due at once");
                 assert_eq!(self.clock.now(), before, "the next worker must not have to wait");
                 self.drive(next, None, Signals::default()).await;
             }
-            // It was in its last step.
-            Left::Ended => {}
+            // It was in its last step, or is one that waits without a worker.
+            Left::Ended | Left::Waiting => {}
             left => panic!("a worker that stops left the run as {left:?}"),
         }
         self.finish(run_id, None).await

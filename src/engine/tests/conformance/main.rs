@@ -6,11 +6,15 @@
 
 mod cancel;
 mod exercise;
+mod family;
+mod lanes;
+mod operate;
 mod order;
 mod plan;
 mod recovery;
 mod retry;
 mod schedule;
+mod signal;
 mod start;
 mod state;
 mod step;

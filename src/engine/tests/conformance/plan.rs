@@ -47,7 +47,7 @@ async fn a_history_of_finished_runs_does_not_slow_a_claim(pool: PgPool) {
     let claim = plan(
         &world,
         include_str!("../../sql/claim.sql"),
-        "now(), '{test.order}', '{1}', 'me', 10, '10 s'",
+        "now(), '{test.order}', '{1}', '{\"\"}', 'me', 10, '10 s'",
     )
     .await;
     assert!(claim.contains("runs_queued"), "{claim}");
@@ -55,7 +55,7 @@ async fn a_history_of_finished_runs_does_not_slow_a_claim(pool: PgPool) {
     let sweep =
         plan(&world, include_str!("../../sql/sweep.sql"), "now(), '{test.order}', '{1}', '{}'")
             .await;
-    for index in ["runs_leased", "runs_waiting", "runs_queued"] {
+    for index in ["runs_running", "runs_waiting", "runs_queued"] {
         assert!(sweep.contains(index), "{index}: {sweep}");
     }
     assert!(!sweep.contains("Seq Scan on runs"), "{sweep}");

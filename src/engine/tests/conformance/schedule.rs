@@ -140,3 +140,70 @@ async fn a_schedule_that_cannot_be_understood_is_refused_with_its_name(pool: PgP
         assert!(message.starts_with("schedule nightly: "), "{message}");
     }
 }
+
+#[sqlx::test(migrations = false)]
+async fn missed_ticks_can_each_have_their_run_up_to_a_number(pool: PgPool) {
+    let world = after_downtime(pool, Misfire::All(4)).await;
+    assert_eq!(world.number(RUNS).await, 4);
+    assert_eq!(world.number("select missed from engine.schedules").await, 6);
+    let latest = world.number(
+        "select extract(epoch from max(to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint
+                                                    / 1000.0)))::bigint from engine.runs",
+    );
+    let last = world.number("select extract(epoch from last_at)::bigint from engine.schedules");
+    assert_eq!(latest.await, last.await, "a run's id holds its tick");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_paused_schedule_does_not_fire_and_counts_what_it_misses(pool: PgPool) {
+    let (world, clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let worker = Running::spawn(world.worker(ports).register::<Order>().schedule(hourly()));
+    until(&world, "select count(*) from engine.schedules", 1).await;
+    let operator = world.client.operator("kim");
+    let mut conn = world.app.acquire().await.unwrap();
+    assert!(operator.pause_schedule(&mut conn, "orders.hourly").await.unwrap());
+    assert!(!operator.pause_schedule(&mut conn, "orders.hourly").await.unwrap());
+    clock.advance(Duration::from_mins(150));
+    assert!(operator.resume_schedule(&mut conn, "orders.hourly").await.unwrap());
+    assert!(!operator.resume_schedule(&mut conn, "orders.hourly").await.unwrap());
+    let schedule = &world.client.schedules().await.unwrap()[0];
+    assert_eq!((schedule.missed, schedule.paused_at), (2, None));
+    assert_eq!(schedule.next_at, Some(clock.now() + chrono::TimeDelta::minutes(30)));
+    tick(&world, &clock).await;
+    assert_eq!(world.number(RUNS).await, 1);
+    assert_eq!(world.number("select count(*) from engine.actions").await, 2);
+    let unknown = operator.pause_schedule(&mut conn, "nightly").await.unwrap_err();
+    assert!(unknown.to_string().starts_with("there is no schedule \"nightly\""));
+    worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_backfill_starts_each_tick_once_and_run_now_one_more(pool: PgPool) {
+    let (world, clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let worker = || world.worker(ports.clone()).register::<Order>().schedule(hourly());
+    let workers = [Running::spawn(worker()), Running::spawn(worker())];
+    until(&world, "select count(*) from engine.schedules", 1).await;
+    tick(&world, &clock).await;
+    let operator = world.client.operator("kim");
+    let mut conn = world.app.acquire().await.unwrap();
+    // The last five hours: the latest tick has its run.
+    let span = (clock.now() - chrono::TimeDelta::hours(5), clock.now());
+    for _ in 0..2 {
+        let asked = operator.backfill_schedule(&mut conn, "orders.hourly", span).await.unwrap();
+        assert_eq!(asked.len(), 5);
+        clock.advance(Duration::from_millis(1));
+        until(&world, RUNS, 5).await;
+        until(&world, "select count(*) from engine.asked_ticks", 0).await;
+    }
+    operator.run_schedule_now(&mut conn, "orders.hourly").await.unwrap();
+    until(&world, RUNS, 6).await;
+    until(&world, LIVE, 0).await;
+    let long = (clock.now() - chrono::TimeDelta::days(400), clock.now());
+    let refused = operator.backfill_schedule(&mut conn, "orders.hourly", long).await.unwrap_err();
+    assert!(refused.to_string().contains("take shorter spans"), "{refused}");
+    for worker in workers {
+        worker.stop().await;
+    }
+}
