@@ -57,6 +57,21 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_head_moves_forward() IS 'Trigger: a chain grows by one entry at a time';
 
+CREATE FUNCTION public.driftpack_keep_checks() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'DELETE' and old.status = 'ok' and old.checked_at < now() - interval '90 days' then
+    return old;
+  end if;
+  raise exception '% is append-only for 90 days, and for ever where a fault was found: % refused',
+    tg_table_name, lower(tg_op)
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_keep_checks() IS 'Trigger: only checks that found nothing wrong ever go, after 90 days';
+
 CREATE FUNCTION public.driftpack_only_end_is_set() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -81,6 +96,23 @@ CREATE FUNCTION public.driftpack_org() RETURNS uuid
     RETURN (NULLIF(current_setting('driftpack.org_id'::text, true), ''::text))::uuid;
 
 COMMENT ON FUNCTION public.driftpack_org() IS 'The organisation whose rows the transaction may see: the setting driftpack.org_id';
+
+CREATE FUNCTION public.driftpack_position_moves_forward() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if new.chain is distinct from old.chain
+     or new.verified_seq < old.verified_seq
+     or (new.verified_seq = old.verified_seq and new.verified_hash is distinct from old.verified_hash) then
+    raise exception 'the verified position of chain % cannot go from % to %',
+      old.chain, old.verified_seq, new.verified_seq
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_position_moves_forward() IS 'Trigger: what was verified once stays known';
 
 CREATE FUNCTION public.driftpack_refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -160,6 +192,39 @@ COMMENT ON COLUMN public.api_keys.key_hmac IS 'HMAC-SHA-256 of the key under the
 
 COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute: it is written at most once a minute';
 
+CREATE TABLE public.audit_chain_checks (
+    chain uuid NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    checked_by uuid NOT NULL,
+    extent text NOT NULL,
+    status text NOT NULL,
+    checked bigint NOT NULL,
+    verified_from_seq bigint,
+    head_seq bigint,
+    head_hash bytea,
+    first_bad_seq bigint,
+    first_bad_kind text,
+    message text NOT NULL,
+    CONSTRAINT audit_chain_checks_extent_known CHECK ((extent = ANY (ARRAY['partial'::text, 'full'::text]))),
+    CONSTRAINT audit_chain_checks_hash_length CHECK ((octet_length(head_hash) = 32)),
+    CONSTRAINT audit_chain_checks_kind_known CHECK ((first_bad_kind = ANY (ARRAY['content'::text, 'link'::text, 'gap'::text, 'columns'::text, 'head'::text]))),
+    CONSTRAINT audit_chain_checks_status_known CHECK ((status = ANY (ARRAY['ok'::text, 'broken'::text, 'truncated'::text, 'empty'::text])))
+);
+
+ALTER TABLE ONLY public.audit_chain_checks FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.audit_chain_checks IS 'Every check of a chain: those that found it right for 90 days, all others for ever';
+
+COMMENT ON COLUMN public.audit_chain_checks.extent IS 'partial: from the last verified entry on; full: from the first';
+
+COMMENT ON COLUMN public.audit_chain_checks.checked IS 'Entries found right, up to the first bad one';
+
+COMMENT ON COLUMN public.audit_chain_checks.verified_from_seq IS 'First entry that was read; null when there was none';
+
+COMMENT ON COLUMN public.audit_chain_checks.head_seq IS 'Last entry that was found right';
+
+COMMENT ON COLUMN public.audit_chain_checks.head_hash IS 'Its hash';
+
 CREATE TABLE public.audit_chain_heads (
     chain uuid NOT NULL,
     seq bigint NOT NULL,
@@ -177,6 +242,94 @@ COMMENT ON TABLE public.audit_chain_heads IS 'The newest entry of each chain; it
 COMMENT ON COLUMN public.audit_chain_heads.seq IS '0 until the first entry is there';
 
 COMMENT ON COLUMN public.audit_chain_heads.created_at IS 'Time of the newest entry; entries never go back in time';
+
+CREATE TABLE public.audit_chain_rounds (
+    run_id uuid NOT NULL,
+    extent text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    ok bigint NOT NULL,
+    broken bigint NOT NULL,
+    truncated bigint NOT NULL,
+    empty bigint NOT NULL,
+    unreadable bigint NOT NULL,
+    CONSTRAINT audit_chain_rounds_counts CHECK ((LEAST(ok, broken, truncated, empty, unreadable) >= 0)),
+    CONSTRAINT audit_chain_rounds_extent_known CHECK ((extent = ANY (ARRAY['partial'::text, 'full'::text])))
+);
+
+ALTER TABLE ONLY public.audit_chain_rounds FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.audit_chain_rounds IS 'Completed rounds of checks over all chains, with how many had which verdict';
+
+COMMENT ON COLUMN public.audit_chain_rounds.run_id IS 'Run that made the round';
+
+COMMENT ON COLUMN public.audit_chain_rounds.ended_at IS 'When every chain had its turn';
+
+COMMENT ON COLUMN public.audit_chain_rounds.ok IS 'Chains found right';
+
+COMMENT ON COLUMN public.audit_chain_rounds.broken IS 'Chains found broken';
+
+COMMENT ON COLUMN public.audit_chain_rounds.truncated IS 'Chains found cut off';
+
+COMMENT ON COLUMN public.audit_chain_rounds.empty IS 'Chains found without an entry';
+
+COMMENT ON COLUMN public.audit_chain_rounds.unreadable IS 'Chains that could not be read';
+
+CREATE TABLE public.audit_chain_states (
+    chain uuid NOT NULL,
+    status text,
+    verified_seq bigint DEFAULT 0 NOT NULL,
+    verified_hash bytea,
+    checked_at timestamp with time zone,
+    checked_by uuid,
+    read_whole_at timestamp with time zone,
+    alarm_since timestamp with time zone,
+    first_bad_seq bigint,
+    first_bad_kind text,
+    message text,
+    recorded_seq bigint,
+    unreadable_since timestamp with time zone,
+    alarm boolean GENERATED ALWAYS AS ((COALESCE((status <> 'ok'::text), false) AND (NOT ((chain = '00000000-0000-0000-0000-000000000000'::uuid) AND (status = 'empty'::text))))) STORED NOT NULL,
+    CONSTRAINT audit_chain_states_alarm_since CHECK ((alarm = (alarm_since IS NOT NULL))),
+    CONSTRAINT audit_chain_states_bad_together CHECK (((first_bad_seq IS NULL) = (first_bad_kind IS NULL))),
+    CONSTRAINT audit_chain_states_checked_together CHECK ((num_nulls(status, checked_at, checked_by, message) = ANY (ARRAY[0, 4]))),
+    CONSTRAINT audit_chain_states_hash_length CHECK ((octet_length(verified_hash) = 32)),
+    CONSTRAINT audit_chain_states_kind_known CHECK ((first_bad_kind = ANY (ARRAY['content'::text, 'link'::text, 'gap'::text, 'columns'::text, 'head'::text]))),
+    CONSTRAINT audit_chain_states_position CHECK (((verified_seq >= 0) AND ((verified_seq = 0) = (verified_hash IS NULL)))),
+    CONSTRAINT audit_chain_states_status_known CHECK ((status = ANY (ARRAY['ok'::text, 'broken'::text, 'truncated'::text, 'empty'::text])))
+);
+
+ALTER TABLE ONLY public.audit_chain_states FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.audit_chain_states IS 'What the latest check of each audit chain found, and how far the chain was ever found right';
+
+COMMENT ON COLUMN public.audit_chain_states.chain IS 'The organisation, or the nil UUID for the platform';
+
+COMMENT ON COLUMN public.audit_chain_states.status IS 'Latest verdict; null while there is none';
+
+COMMENT ON COLUMN public.audit_chain_states.verified_seq IS 'The furthest entry up to which all were found right; it stays when the chain is found broken';
+
+COMMENT ON COLUMN public.audit_chain_states.verified_hash IS 'Hash of that entry; null when there is none';
+
+COMMENT ON COLUMN public.audit_chain_states.checked_at IS 'Time of the latest verdict';
+
+COMMENT ON COLUMN public.audit_chain_states.checked_by IS 'Run that came to it';
+
+COMMENT ON COLUMN public.audit_chain_states.read_whole_at IS 'Latest verdict for which the chain was read from its first entry';
+
+COMMENT ON COLUMN public.audit_chain_states.alarm_since IS 'Since when every verdict has been an alarm';
+
+COMMENT ON COLUMN public.audit_chain_states.first_bad_seq IS 'Position of the first fault';
+
+COMMENT ON COLUMN public.audit_chain_states.first_bad_kind IS 'What is wrong there';
+
+COMMENT ON COLUMN public.audit_chain_states.message IS 'The verdict for a person';
+
+COMMENT ON COLUMN public.audit_chain_states.recorded_seq IS 'Entry of the platform chain that records the alarm; null when none does';
+
+COMMENT ON COLUMN public.audit_chain_states.unreadable_since IS 'Since when no check came to a verdict, because the chain could not be read';
+
+COMMENT ON COLUMN public.audit_chain_states.alarm IS 'Whether the verdict is an alarm: any but ok, and before the first act on the platform its chain may be empty';
 
 CREATE TABLE public.audit_exports (
     org_id uuid NOT NULL,
@@ -734,8 +887,17 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY public.audit_chain_checks
+    ADD CONSTRAINT audit_chain_checks_pkey PRIMARY KEY (chain, checked_at, checked_by);
+
 ALTER TABLE ONLY public.audit_chain_heads
     ADD CONSTRAINT audit_chain_heads_pkey PRIMARY KEY (chain);
+
+ALTER TABLE ONLY public.audit_chain_rounds
+    ADD CONSTRAINT audit_chain_rounds_pkey PRIMARY KEY (run_id);
+
+ALTER TABLE ONLY public.audit_chain_states
+    ADD CONSTRAINT audit_chain_states_pkey PRIMARY KEY (chain);
 
 ALTER TABLE ONLY public.audit_exports
     ADD CONSTRAINT audit_exports_pkey PRIMARY KEY (org_id, id);
@@ -805,6 +967,10 @@ ALTER TABLE ONLY public.users
 
 CREATE INDEX admin_audit_log_created_at_idx ON public.admin_audit_log USING btree (chain, created_at, seq);
 
+CREATE INDEX audit_chain_rounds_ended_idx ON public.audit_chain_rounds USING btree (extent, ended_at);
+
+CREATE INDEX audit_chain_states_alarm_idx ON public.audit_chain_states USING btree (alarm_since, chain) WHERE (alarm OR (unreadable_since IS NOT NULL));
+
 CREATE INDEX audit_exports_due_idx ON public.audit_exports USING btree (org_id, expires_at) WHERE (status = 'done'::text);
 
 CREATE INDEX audit_exports_newest_idx ON public.audit_exports USING btree (org_id, requested_at DESC, id DESC);
@@ -833,11 +999,25 @@ CREATE TRIGGER admin_audit_log_append_only BEFORE DELETE OR UPDATE ON public.adm
 
 CREATE TRIGGER admin_audit_log_no_truncate BEFORE TRUNCATE ON public.admin_audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER audit_chain_checks_keep BEFORE DELETE OR UPDATE ON public.audit_chain_checks FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_checks();
+
+CREATE TRIGGER audit_chain_checks_no_truncate BEFORE TRUNCATE ON public.audit_chain_checks FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
 CREATE TRIGGER audit_chain_heads_forward BEFORE UPDATE ON public.audit_chain_heads FOR EACH ROW EXECUTE FUNCTION public.driftpack_head_moves_forward();
 
 CREATE TRIGGER audit_chain_heads_no_delete BEFORE DELETE ON public.audit_chain_heads FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER audit_chain_heads_no_truncate BEFORE TRUNCATE ON public.audit_chain_heads FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_rounds_append_only BEFORE DELETE OR UPDATE ON public.audit_chain_rounds FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_rounds_no_truncate BEFORE TRUNCATE ON public.audit_chain_rounds FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_states_forward BEFORE UPDATE ON public.audit_chain_states FOR EACH ROW EXECUTE FUNCTION public.driftpack_position_moves_forward();
+
+CREATE TRIGGER audit_chain_states_no_delete BEFORE DELETE ON public.audit_chain_states FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER audit_chain_states_no_truncate BEFORE TRUNCATE ON public.audit_chain_states FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER audit_exports_no_delete BEFORE DELETE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
@@ -949,9 +1129,25 @@ CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = d
 
 CREATE POLICY api_keys_org ON public.api_keys USING ((org_id = public.driftpack_org()));
 
+ALTER TABLE public.audit_chain_checks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_chain_checks_org ON public.audit_chain_checks USING ((chain = public.driftpack_org()));
+
+CREATE POLICY audit_chain_checks_platform ON public.audit_chain_checks FOR SELECT USING ((public.driftpack_org() = '00000000-0000-0000-0000-000000000000'::uuid));
+
 ALTER TABLE public.audit_chain_heads ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY audit_chain_heads_org ON public.audit_chain_heads USING ((chain = public.driftpack_org()));
+
+ALTER TABLE public.audit_chain_rounds ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_chain_rounds_platform ON public.audit_chain_rounds USING ((public.driftpack_org() = '00000000-0000-0000-0000-000000000000'::uuid));
+
+ALTER TABLE public.audit_chain_states ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_chain_states_org ON public.audit_chain_states USING ((chain = public.driftpack_org()));
+
+CREATE POLICY audit_chain_states_platform ON public.audit_chain_states FOR SELECT USING ((public.driftpack_org() = '00000000-0000-0000-0000-000000000000'::uuid));
 
 ALTER TABLE public.audit_exports ENABLE ROW LEVEL SECURITY;
 
@@ -1029,6 +1225,8 @@ GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO driftpack_app;
 
 GRANT UPDATE(last_used_at) ON TABLE public.api_keys TO driftpack_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.audit_chain_checks TO driftpack_app;
+
 GRANT SELECT,INSERT ON TABLE public.audit_chain_heads TO driftpack_app;
 
 GRANT UPDATE(seq) ON TABLE public.audit_chain_heads TO driftpack_app;
@@ -1036,6 +1234,10 @@ GRANT UPDATE(seq) ON TABLE public.audit_chain_heads TO driftpack_app;
 GRANT UPDATE(hash) ON TABLE public.audit_chain_heads TO driftpack_app;
 
 GRANT UPDATE(created_at) ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.audit_chain_rounds TO driftpack_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_chain_states TO driftpack_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_exports TO driftpack_app;
 

@@ -6,6 +6,7 @@
 use std::str::FromStr;
 
 use evidence::action::{Action, ActorKind};
+use evidence::chain::{BadKind, Extent};
 use evidence::finding::{EventKind, Resolution, Status};
 use evidence::org::{Plan, Role};
 use evidence::risk::{CustomLevel, RiskLevel};
@@ -151,9 +152,11 @@ macro_rules! words {
 words! {
     Action,
     ActorKind,
+    BadKind,
     CustomLevel,
     DriftType,
     EventKind,
+    Extent,
     Plan,
     Resolution,
     RiskLevel,
@@ -162,6 +165,7 @@ words! {
     SourceKind,
     Status,
     crate::exports::Status,
+    evidence::chain::Status,
 }
 
 /// A number that the database keeps as `bigint`; what does not fit is cut to the largest that does.

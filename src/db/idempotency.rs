@@ -62,13 +62,7 @@ pub async fn store(
     answer: &Answer,
     now: Time,
 ) -> Result<()> {
-    sqlx::query!(
-        "delete from idempotency_keys where org_id = $1 and created_at <= $2",
-        org.0,
-        now - KEPT,
-    )
-    .execute(&mut *conn)
-    .await?;
+    purge(conn, org, now).await?;
     sqlx::query!(
         "
         insert into idempotency_keys (org_id, key, request_hash, status, body, created_at)
@@ -84,4 +78,16 @@ pub async fn store(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Removes the organisation's answers whose time is over; how many.
+pub async fn purge(conn: &mut PgConnection, org: OrgId, now: Time) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from idempotency_keys where org_id = $1 and created_at <= $2",
+        org.0,
+        now - KEPT,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

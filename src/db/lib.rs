@@ -7,6 +7,7 @@ mod scope;
 
 pub mod api_keys;
 pub mod chain;
+pub mod chain_checks;
 pub mod exports;
 pub mod findings;
 pub mod generate;

@@ -8,7 +8,7 @@ use evidence::time::Time;
 use serde_json::Value;
 use sqlx::postgres::PgConnection;
 
-use crate::column::Word;
+use crate::column::{Count, Word};
 use crate::{Cause, Error, Result, chain, scope};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,29 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Org>> {
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// How many organisations there are.
+pub async fn count(conn: &mut PgConnection) -> Result<u64> {
+    let count = sqlx::query_scalar!(r#"select count(*) as "count!: Count" from orgs"#);
+    Ok(count.fetch_one(conn).await?.into())
+}
+
+/// The ids of the next organisations after `after`, in their order: for work that takes every one in turn. Ids grow with
+/// time, so those made meanwhile come last.
+pub async fn ids_after(
+    conn: &mut PgConnection,
+    after: Option<OrgId>,
+    limit: u32,
+) -> Result<Vec<OrgId>> {
+    let ids = sqlx::query_scalar!(
+        "select id from orgs where $1::uuid is null or id > $1 order by id limit $2",
+        after.map(|org| org.0),
+        i64::from(limit),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(OrgId).collect())
 }
 
 /// Puts the organisation on another plan; the same plan again changes and records nothing. From here

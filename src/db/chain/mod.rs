@@ -54,7 +54,15 @@ pub async fn append(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Re
 /// stands there is no head.
 pub async fn head(conn: &mut PgConnection, chain: ChainId) -> Result<Option<Head>> {
     let row = sqlx::query!(
-        "select seq, hash, created_at from audit_chain_heads where chain = $1",
+        r#"
+        select seq, hash,
+               -- Somebody may have written what a program cannot hold, 'infinity' for one.
+               case when created_at between '0001-01-01' and '9999-12-31' then created_at
+                    else 'epoch'
+               end as "created_at!"
+          from audit_chain_heads
+         where chain = $1
+        "#,
         chain.as_uuid(),
     )
     .fetch_optional(conn)

@@ -1,4 +1,4 @@
-//! Re-reading a stored chain from its first entry, in constant memory.
+//! Re-reading a stored chain, from its first entry or from one that is known, in constant memory.
 
 use evidence::chain::{ChainId, Hash, Row, Start, Verdict, Verifier};
 use futures_util::TryStreamExt;
@@ -14,8 +14,10 @@ pub struct Options {
     pub at_seq: Option<i64>,
     /// The chain must reach at least this far, else it is truncated.
     pub expected_min_seq: Option<i64>,
-    /// Start after this entry, whose hash is known from elsewhere.
-    pub from: Option<(i64, Hash)>,
+    /// Start at this entry, which was found right before: it is read again, and must have this hash still.
+    pub since: Option<(i64, Hash)>,
+    /// What else is known: entries that must be there with these hashes. Those before `since` are not read.
+    pub known: Vec<(i64, Hash)>,
     /// Further entries whose hashes are wanted: [`Verdict::watched`].
     pub watch: Vec<i64>,
 }
@@ -49,13 +51,16 @@ pub async fn verify(
         Err(Error::BrokenChain(_)) => None,
         head => head?,
     };
-    let start = options.from.map_or(Start::Genesis, |(seq, hash)| Start::From { seq, hash });
+    let start = options.since.map_or(Start::Genesis, |(seq, _)| Start::Excerpt { seq });
     let mut verifier = Verifier::new(chain, start);
+    for (seq, hash) in options.known.iter().copied().chain(options.since) {
+        verifier = verifier.expect(seq, hash);
+    }
     for seq in options.watch.iter().copied().chain(options.at_seq) {
         verifier = verifier.watch(seq);
     }
-    let after = options.from.map_or(0, |(seq, _)| seq);
-    feed(conn, chain, after, &mut verifier).await?;
+    let first = options.since.map_or(1, |(seq, _)| seq);
+    feed(conn, chain, first, &mut verifier).await?;
     let verdict = verifier.finish(Some(stated(head)), options.expected_min_seq);
     let at = options
         .at_seq
@@ -66,19 +71,23 @@ pub async fn verify(
 async fn feed(
     conn: &mut PgConnection,
     chain: ChainId,
-    after: i64,
+    first: i64,
     verifier: &mut Verifier,
 ) -> Result<()> {
     let mut rows = sqlx::query!(
-        "
-        select chain, seq, id, action, actor_type, actor_id, created_at, detail, origin, outcome,
-               prev_hash, hash, canonical
+        r#"
+        select chain, seq, id, action, actor_type, actor_id,
+               -- A time beyond what a program can hold, 'infinity' for one, is another than that of the text: so is this.
+               case when created_at between '0001-01-01' and '9999-12-31' then created_at
+                    else 'epoch'
+               end as "created_at!",
+               detail, origin, outcome, prev_hash, hash, canonical
           from admin_audit_log
-         where chain = $1 and seq > $2
+         where chain = $1 and seq >= $2
          order by seq
-        ",
+        "#,
         chain.as_uuid(),
-        after,
+        first,
     )
     .fetch(conn);
     while let Some(row) = rows.try_next().await? {

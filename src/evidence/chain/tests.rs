@@ -1,5 +1,7 @@
 //! The published vectors, and what the verifier finds when anything is changed.
 
+mod known;
+
 use std::process::Command;
 
 use proptest::prelude::*;

@@ -36,6 +36,16 @@ words! {
     }
 }
 
+words! {
+    /// How much of a chain a check reads.
+    pub enum Extent as "extent of a check" {
+        /// From the last verified entry on, that one included.
+        Partial = "partial",
+        /// From the first entry on.
+        Full = "full",
+    }
+}
+
 /// Where verification starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -107,6 +117,8 @@ pub struct Verifier {
     bad: Option<Fault>,
     /// `None`: asked for, not reached yet.
     watched: BTreeMap<i64, Option<Hash>>,
+    /// What entries are known to have been; not reached yet.
+    expected: BTreeMap<i64, Hash>,
 }
 
 /// What `prev_hash` of the next entry must be.
@@ -149,7 +161,18 @@ impl Verifier {
             checked: 0,
             bad: None,
             watched: BTreeMap::new(),
+            expected: BTreeMap::new(),
         }
+    }
+
+    /// Entry `seq` had `hash` when somebody looked before: it must be there, and have it still. May be called for several;
+    /// entries before the start are not looked at.
+    #[must_use]
+    pub fn expect(mut self, seq: i64, hash: Hash) -> Self {
+        if seq >= self.next_seq {
+            self.expected.insert(seq, hash);
+        }
+        self
     }
 
     /// Remember the hash of entry `seq` (`at_seq`); may be called for several.
@@ -220,6 +243,13 @@ impl Verifier {
         if self.last.is_some_and(|last| text.created_at < last.created_at) {
             return self.fail(text.seq, BadKind::Content, "it is older than the entry before it");
         }
+        if self.expected.remove(&text.seq).is_some_and(|before| before != hash) {
+            return self.fail(
+                text.seq,
+                BadKind::Content,
+                "it is not the entry that was there before",
+            );
+        }
         self.last = Some(Last { seq: text.seq, hash, created_at: text.created_at });
         self.link = Link::Hash(hash);
         self.next_seq = text.seq.saturating_add(1);
@@ -241,20 +271,20 @@ impl Verifier {
     /// `head`: what the head row says, `None` where no head row exists by nature (an excerpt). When
     /// a stored chain has lost its head row, pass `Some((0, [0; 32]))`.
     ///
-    /// A chain that ends before its head row, or before `expected_min_seq`, is `truncated`.
+    /// A chain that ends before its head row, before an expected entry, or before `expected_min_seq`, is `truncated`.
     pub fn finish(mut self, head: Option<(i64, Hash)>, expected_min_seq: Option<i64>) -> Verdict {
         let end = self.last.map(|last| (last.seq, last.hash)).or(self.known);
-        let end_seq = end.map_or(0, |(seq, _)| seq);
+        let end_seq = end.map_or(self.next_seq - 1, |(seq, _)| seq);
         let mut status = if self.first_seq.is_some() { Status::Ok } else { Status::Empty };
         let mut message = None;
         if self.bad.is_none() {
-            if let Some((seq, hash)) = head.filter(|(seq, _)| *seq > 0 || end_seq > 0) {
-                if seq > end_seq {
-                    status = Status::Truncated;
-                    self.fail(end_seq + 1, BadKind::Head, "the head row names later entries");
-                } else if Some((seq, hash)) != end {
-                    self.fail(end_seq, BadKind::Head, "the head row does not name this entry");
-                }
+            if let Some(missing) = self.missing(head, end_seq) {
+                status = Status::Truncated;
+                self.bad = Some(missing);
+            } else if let Some(head) = head.filter(|(seq, _)| *seq > 0 || end_seq > 0)
+                && Some(head) != end
+            {
+                self.fail(end_seq, BadKind::Head, "the head row does not name this entry");
             }
             if self.bad.is_none() && expected_min_seq.is_some_and(|least| least > end_seq) {
                 status = Status::Truncated;
@@ -269,6 +299,20 @@ impl Verifier {
         }
         let message = message.unwrap_or_else(|| self.explain(status));
         self.verdict(status, message)
+    }
+
+    /// The first entry that should be there, and is not.
+    fn missing(&self, head: Option<(i64, Hash)>, end_seq: i64) -> Option<Fault> {
+        let head_seq = head.map(|(seq, _)| seq);
+        if head_seq.is_some_and(|seq| seq > end_seq) {
+            let entry = BadEntry { seq: end_seq + 1, kind: BadKind::Head };
+            return Some(Fault { entry, message: "the head row names later entries" });
+        }
+        // What is left is after the end, or it would have been read. A head row that was set back, too, names the last one left.
+        self.expected.first_key_value()?;
+        let seq = head_seq.map_or(end_seq, |seq| seq.clamp(0, end_seq)) + 1;
+        let entry = BadEntry { seq, kind: BadKind::Gap };
+        Some(Fault { entry, message: "an entry that was there before is not there any more" })
     }
 
     fn explain(&self, status: Status) -> String {

@@ -113,6 +113,10 @@ async fn every_kind_of_change_is_noticed(pool: PgPool) {
            where chain = $1 and seq = 2",
             BadKind::Columns,
         ),
+        (
+            "update admin_audit_log set created_at = 'infinity' where chain = $1 and seq = 2",
+            BadKind::Columns,
+        ),
         ("delete from admin_audit_log where chain = $1 and seq = 2", BadKind::Gap),
     ];
     let world = World::new(pool).await;
@@ -189,9 +193,12 @@ async fn the_hash_of_an_earlier_entry_is_told_whatever_the_head_is(pool: PgPool)
     let options = Options { at_seq: Some(sealed.seq), ..Options::default() };
     let verified = chain::verify(&mut tx, chain, &options).await.unwrap();
     assert_eq!(verified.at.map(|at| (at.seq, at.hash)), Some((sealed.seq, sealed.hash)));
-    let from = Options { from: Some((sealed.seq, sealed.hash)), ..Options::default() };
-    let verified = chain::verify(&mut tx, chain, &from).await.unwrap();
-    assert_eq!((verified.verdict.status, verified.verdict.checked), (Status::Ok, 1));
+    let since = Options { since: Some((sealed.seq, sealed.hash)), ..Options::default() };
+    let verified = chain::verify(&mut tx, chain, &since).await.unwrap();
+    assert_eq!((verified.verdict.status, verified.verdict.checked), (Status::Ok, 2));
+    let other = Options { since: Some((sealed.seq, [9; 32])), ..Options::default() };
+    let bad = chain::verify(&mut tx, chain, &other).await.unwrap().verdict.first_bad.unwrap();
+    assert_eq!((bad.seq, bad.kind), (sealed.seq, BadKind::Content));
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on may fail loudly")]
 
 mod chain;
+mod chain_checks;
 mod exports;
 mod findings;
 mod generate;

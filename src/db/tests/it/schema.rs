@@ -55,6 +55,12 @@ async fn the_database_allows_the_words_that_the_program_knows(pool: PgPool) {
         "finding_events_kind_known": EventKind;
         "finding_events_status_known": Status;
         "audit_exports_status_known": db::exports::Status;
+        "audit_chain_states_status_known": evidence::chain::Status;
+        "audit_chain_states_kind_known": evidence::chain::BadKind;
+        "audit_chain_checks_status_known": evidence::chain::Status;
+        "audit_chain_checks_kind_known": evidence::chain::BadKind;
+        "audit_chain_checks_extent_known": evidence::chain::Extent;
+        "audit_chain_rounds_extent_known": evidence::chain::Extent;
     }
 }
 
@@ -64,7 +70,7 @@ const PLAIN: &str = "action actor_kind actor_type address attested_hash attribut
     finished_at format ingested_at is_platform_admin key lineage manifest_sha256 missing name \
     org_id outcome pdf_included period_start provider reopen_count request_id requested_at \
     requested_by resolution resolution_reason resource_name resource_type resources revoked_at \
-    role rule_id scan_id scopes serial sha256 size_bytes started_at state_source_id status tool \
+    role rule_id scan_id scopes serial sha256 size_bytes started_at state_source_id tool \
     tool_version updated_at user_id valid_from warnings";
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

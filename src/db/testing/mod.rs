@@ -1,5 +1,7 @@
 //! Databases for tests, here and in other packages.
 
+pub mod tamper;
+
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 /// The pool's database with the application's tables, as their owner.
