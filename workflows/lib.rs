@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+pub mod chain_check;
 pub mod compliance_pack;
 mod ports;
 mod progress;
@@ -8,10 +9,12 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod walk;
 
 pub use compliance_pack::discard::DiscardPack;
 pub use ports::{Ports, Product};
 
+use chain_check::ChainCheck;
 use compliance_pack::BuildPack;
 use engine::{Builder, Schedule};
 use retention::Retention;
@@ -23,5 +26,10 @@ pub fn register(worker: Builder<Ports>) -> Builder<Ports> {
         .register::<BuildPack>()
         .register::<DiscardPack>()
         .register::<Retention>()
+        .register::<ChainCheck>()
         .schedule(Schedule::new("retention.daily", "17 3 * * *", "UTC", |tick| Retention { tick }))
+        .schedule(Schedule::new("chain_check.nightly", "10 2 * * *", "UTC", |_| {
+            ChainCheck::PARTIAL
+        }))
+        .schedule(Schedule::new("chain_check.weekly", "10 3 * * 0", "UTC", |_| ChainCheck::FULL))
 }

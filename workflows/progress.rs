@@ -11,6 +11,6 @@ pub(crate) async fn at(cx: &mut Context<Ports>, steps: &[&'static str], step: &'
 }
 
 /// A count as progress takes it.
-pub(crate) fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+pub(crate) fn whole(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }

@@ -9,7 +9,7 @@ use chrono::Duration;
 use db::state_sources::Settings;
 use db::{Cause, OrgTx};
 use engine::testing::VirtualClock;
-use engine::{Client, Time};
+use engine::{Client, Time, Worker};
 use evidence::action::Actor;
 use evidence::chain::{ChainId, Status as ChainStatus};
 use evidence::ids::{ExportId, OrgId, StateSourceId, UserId};
@@ -19,6 +19,7 @@ use evidence::time::Period;
 use futures_util::TryStreamExt as _;
 use sqlx::PgPool;
 use storage::{Key, Options, Storage};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::compliance_pack::BuildPack;
@@ -280,6 +281,30 @@ impl World {
     }
 }
 
+/// Runs a worker until `done` says so.
+pub(crate) async fn work_until<F>(world: &World, mut done: F)
+where
+    F: AsyncFnMut() -> bool,
+{
+    let stop = CancellationToken::new();
+    let worker = Worker::builder(world.ports.pool.clone(), world.ports.clone())
+        .register::<BuildPack>()
+        .register::<crate::chain_check::ChainCheck>()
+        .build()
+        .unwrap();
+    let working = tokio::spawn(worker.run(stop.clone()));
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), async {
+        while !done().await {
+            // Between two looks, so that looking does not keep the worker from its work.
+            engine::Clock::System.sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    let waited = waited.await;
+    stop.cancel();
+    working.await.unwrap().unwrap();
+    waited.expect("the run gets there within a minute");
+}
+
 fn drift(address: &str) -> Drift {
     Drift {
         address: address.to_owned(),
@@ -300,6 +325,11 @@ fn names_of_workflows_and_steps_never_change() {
             crate::DiscardPack::NAME,
             crate::DiscardPack::VERSION,
             &crate::compliance_pack::discard::STEPS[..]
+        ),
+        (
+            crate::chain_check::ChainCheck::NAME,
+            crate::chain_check::ChainCheck::VERSION,
+            &crate::chain_check::STEPS[..]
         ),
         (
             crate::retention::Retention::NAME,

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use engine::testing::{Harness, exercise};
-use engine::{Client, End, Outcome, Worker};
+use engine::{Client, End, Outcome};
 use evidence::pack;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{BuildPack, STEPS};
 use crate::Ports;
-use crate::tests::World;
+use crate::tests::{World, work_until};
 
 impl Harness for World {
     type Workflow = BuildPack;
@@ -59,29 +58,6 @@ async fn the_pack_survives_everything_that_can_happen_to_a_run(owner: PgPool) {
     let steps: Vec<_> = report.steps.iter().map(|step| step.name.clone()).collect();
     assert_eq!(steps, STEPS);
     assert!(report.scenarios > 50, "{report:?}");
-}
-
-/// Runs a worker until `done` says so.
-async fn work_until<F>(world: &World, mut done: F)
-where
-    F: AsyncFnMut() -> bool,
-{
-    let stop = CancellationToken::new();
-    let worker = Worker::builder(world.ports.pool.clone(), world.ports.clone())
-        .register::<BuildPack>()
-        .build()
-        .unwrap();
-    let working = tokio::spawn(worker.run(stop.clone()));
-    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), async {
-        while !done().await {
-            // Between two looks, so that looking does not keep the worker from its work.
-            engine::Clock::System.sleep(std::time::Duration::from_millis(10)).await;
-        }
-    });
-    let waited = waited.await;
-    stop.cancel();
-    working.await.unwrap().unwrap();
-    waited.expect("the run gets there within a minute");
 }
 
 async fn is_over(client: &Client, run_id: Uuid) -> bool {
