@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod chain_figures;
 pub mod contract;
 mod errors;
 pub mod issuer;

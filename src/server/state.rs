@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Verifier;
 use crate::auth::api_key::Pepper;
+use crate::chain_figures::ChainFigures;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::ready::Readiness;
@@ -70,6 +71,7 @@ pub struct State {
     pub(crate) options: Options,
     pub(crate) probes: Vec<Probe>,
     pub(crate) metrics: Metrics,
+    pub(crate) chain_figures: ChainFigures,
     pub(crate) readiness: Readiness,
     /// Bounds the memory of scan files, from their first byte until they are read.
     pub(crate) uploads: Arc<Semaphore>,
@@ -100,6 +102,7 @@ impl State {
             options,
             probes,
             metrics: Metrics::default(),
+            chain_figures: ChainFigures::default(),
             readiness: Readiness::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),

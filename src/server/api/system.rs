@@ -105,7 +105,9 @@ impl Api {
         &self,
         context: Context,
     ) -> Result<PlainText<String>, Refused<InternalErrors>> {
-        Ok(PlainText(context.state.metrics.render()))
+        let state = &context.state;
+        let chains = state.chain_figures.render(&state.pool).await;
+        Ok(PlainText(state.metrics.render() + &chains))
     }
 
     /// Give this document

@@ -3,6 +3,7 @@
 mod download;
 mod evidence;
 mod harness;
+mod metrics;
 mod order;
 mod org;
 mod request;
