@@ -185,7 +185,11 @@ async fn delete(scope: &OrgScope<DeletePack>, id: ExportId) -> Result<()> {
         let run = export.workflow_run_id;
         let discard = workflows::DiscardPack { org: scope.org.id, export: id, run };
         state.engine.start(&mut tx, discard).key(scope.org.id).await?;
-        state.engine.cancel(&mut tx, run).await?;
+        match state.engine.cancel(&mut tx, run).await {
+            // Its history was purged, so it has ended long ago.
+            Ok(_) | Err(engine::Error::UnknownRun(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     tx.commit().await?;
     if let Some(key) = export.object_key {

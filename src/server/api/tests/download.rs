@@ -190,3 +190,26 @@ async fn a_pack_whose_file_is_missing_is_a_named_error_and_no_download(pool: PgP
     );
     assert_eq!(downloads(&server).await, [0; 0]);
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_pack_whose_run_was_purged_can_be_read_and_deleted(pool: PgPool) {
+    let server = Server::start(pool.clone(), Plan::Enterprise).await;
+    let owner = server.member(Role::Owner).await;
+    let (done, begun) = (requested(&server, &owner).await, requested(&server, &owner).await);
+    finish(&server, done).await;
+    let mut tx = OrgTx::begin(&server.pool, server.org).await.unwrap();
+    db::exports::begin(&mut tx, server.org, begun, &cause()).await.unwrap();
+    tx.commit().await.unwrap();
+    let purged = sqlx::query("delete from engine.runs").execute(&pool).await.unwrap();
+    assert_eq!(purged.rows_affected(), 2);
+    let list = server.get("audit-exports", &owner).await;
+    assert_eq!((list.status, &list.json()["total"]), (200, &json!(2)), "{list:?}");
+    for id in [done, begun] {
+        let path = format!("audit-exports/{id}");
+        let row = server.get(&path, &owner).await;
+        assert_eq!((row.status, &row.json()["progress"]), (200, &Value::Null), "{row:?}");
+        let deleted = send(server.of_org(Method::DELETE, &path, &owner)).await;
+        assert_eq!(deleted.status, 204, "{deleted:?}");
+        assert_eq!(server.get(&path, &owner).await.json()["status"], "deleted");
+    }
+}
