@@ -2,6 +2,7 @@
 
 pub mod chain_check;
 pub mod compliance_pack;
+pub mod history;
 mod ports;
 mod progress;
 pub mod retention;
@@ -17,6 +18,7 @@ pub use ports::{Ports, Product};
 use chain_check::ChainCheck;
 use compliance_pack::BuildPack;
 use engine::{Builder, Schedule};
+use history::History;
 use retention::Retention;
 
 /// Makes every workflow and schedule known to a worker.
@@ -27,9 +29,11 @@ pub fn register(worker: Builder<Ports>) -> Builder<Ports> {
         .register::<DiscardPack>()
         .register::<Retention>()
         .register::<ChainCheck>()
+        .register::<History>()
         .schedule(Schedule::new("retention.daily", "17 3 * * *", "UTC", |tick| Retention { tick }))
         .schedule(Schedule::new("chain_check.nightly", "10 2 * * *", "UTC", |_| {
             ChainCheck::PARTIAL
         }))
         .schedule(Schedule::new("chain_check.weekly", "10 3 * * 0", "UTC", |_| ChainCheck::FULL))
+        .schedule(Schedule::new("history.nightly", "40 3 * * *", "UTC", |_| History::NIGHTLY))
 }

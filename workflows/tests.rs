@@ -332,6 +332,11 @@ fn names_of_workflows_and_steps_never_change() {
             &crate::chain_check::STEPS[..]
         ),
         (
+            crate::history::History::NAME,
+            crate::history::History::VERSION,
+            &crate::history::STEPS[..]
+        ),
+        (
             crate::retention::Retention::NAME,
             crate::retention::Retention::VERSION,
             &crate::retention::STEPS[..]
