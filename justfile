@@ -24,6 +24,10 @@ run *ARGS:
 measure FINDINGS:
     ./dev measure {{FINDINGS}}
 
+# Kill, freeze and cut off everything around the engine, then prove that nothing was lost: `just chaos --minutes 60`.
+chaos *ARGS:
+    ./dev chaos {{ARGS}}
+
 # Stop what was started.
 down:
     ./dev down

@@ -1,0 +1,1 @@
+//! Whether a connection pooler in transaction mode stands between here and Postgres.

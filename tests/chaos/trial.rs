@@ -1,0 +1,142 @@
+//! One trial: start everything, let the nemesis rage, wait until all is over, and ask the checker.
+//!
+//! Invariants: the workers whose clocks jumped keep them to the end; everything that was started is ended before this
+//! returns; what is still at work at the deadline is a violation, not an error.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::cluster::Cluster;
+use crate::fleet::Fleet;
+use crate::nemesis::{Done, Nemesis};
+use crate::operator::{Operator, resume_all};
+use crate::plan::{Scope, plan};
+use crate::report::{Deaths, Meddling, Report, counts};
+use crate::starter::{Certain, Meddlesome, Starter};
+use crate::{check, schema};
+
+/// How long it may take, after the last fault, until every run is over: a step that kills its worker is tried eleven
+/// times, and each time the lease has to lapse first.
+const DEADLINE: Duration = Duration::from_mins(4);
+
+/// What happened, before it is judged.
+struct Raged {
+    faults: Done,
+    deaths: Deaths,
+    meddling: Meddling,
+    certain: Certain,
+    drained: Duration,
+}
+
+/// Runs a trial; answers its report, and where what was left behind lies if a promise was broken.
+pub async fn run(scope: Scope) -> Result<(Report, Option<PathBuf>)> {
+    let mut cluster = Cluster::start().await?;
+    let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(cluster.as_owner());
+    schema::create(&owner).await?;
+    let raged = rage(scope, &mut cluster, &owner).await?;
+    note(&owner, &raged.certain).await?;
+    let counts = counts(&owner).await?;
+    let (checks, evidence) = check::check(&mut *owner.acquire().await?).await?;
+    owner.close().await;
+    let found: usize = checks.iter().map(|check| check.violations).sum();
+    let hung = usize::try_from(raged.deaths.hung).unwrap_or(usize::MAX);
+    let violations = found + hung;
+    let report = Report {
+        seed: scope.seed,
+        seconds: scope.length.as_secs(),
+        workers: scope.workers,
+        drained_in_seconds: raged.drained.as_secs(),
+        faults: raged.faults,
+        deaths: raged.deaths,
+        meddling: raged.meddling,
+        starts_unanswered: raged.certain.unknown,
+        counts,
+        checks,
+        violations,
+        holds: violations == 0,
+        evidence,
+    };
+    let left = (violations > 0).then(|| {
+        cluster.keep();
+        cluster.folder().to_owned()
+    });
+    Ok((report, left))
+}
+
+/// The time of faults, and what follows until nothing moves.
+async fn rage(scope: Scope, cluster: &mut Cluster, owner: &PgPool) -> Result<Raged> {
+    let mut fleet = Fleet::start(cluster.folder(), &cluster.socket(), scope.workers)?;
+    let app = PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(cluster.as_app());
+    let (stop, meddlesome) = (CancellationToken::new(), Meddlesome::default());
+    let starter = Starter::new(app.clone(), scope.seed, Arc::clone(&meddlesome));
+    let starter = tokio::spawn(starter.work(stop.clone()));
+    let operator = Operator::new(app.clone(), scope.seed, meddlesome);
+    let operator = tokio::spawn(operator.work(stop.clone()));
+    let began = Instant::now();
+    let mut nemesis = Nemesis { cluster, fleet: &mut fleet, done: Done::default() };
+    nemesis.rage(&plan(scope), began + scope.length, began).await?;
+    nemesis.rest().await?;
+    let faults = nemesis.done;
+    stop.cancel();
+    let (certain, meddling) = (starter.await?, operator.await?);
+    let calm = Instant::now();
+    drain(&mut fleet, &app, owner, calm + DEADLINE).await?;
+    app.close().await;
+    Ok(Raged { faults, deaths: fleet.deaths(), meddling, certain, drained: calm.elapsed() })
+}
+
+/// Waits until every run is over: first the ones that were asked for, then, with the schedule at rest, its own.
+async fn drain(fleet: &mut Fleet, app: &PgPool, owner: &PgPool, deadline: Instant) -> Result<()> {
+    const ASKED_FOR: &str = "select count(*) from engine.runs
+        where state not in ('succeeded', 'failed', 'cancelled') and workflow <> 'chaos.tick'";
+    const ALL: &str =
+        "select count(*) from engine.runs where state not in ('succeeded', 'failed', 'cancelled')";
+    settle(fleet, app, owner, (ASKED_FOR, deadline)).await?;
+    fleet.stop().await?;
+    fleet.restart()?;
+    settle(fleet, app, owner, (ALL, deadline)).await?;
+    fleet.stop().await
+}
+
+async fn settle(
+    fleet: &mut Fleet,
+    app: &PgPool,
+    owner: &PgPool,
+    (left, deadline): (&'static str, Instant),
+) -> Result<()> {
+    while Instant::now() < deadline {
+        fleet.tend()?;
+        if let Err(error) = resume_all(app).await {
+            tracing::debug!(%error, "paused runs could not be resumed yet");
+        }
+        if sqlx::query_scalar::<_, i64>(left).fetch_one(owner).await? == 0 {
+            return Ok(());
+        }
+        engine::Clock::system().sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// Writes down what the starter knows for certain.
+async fn note(owner: &PgPool, certain: &Certain) -> Result<()> {
+    let tables: [(&'static str, &Vec<Uuid>); 2] = [
+        ("insert into chaos.started select unnest($1::uuid[])", &certain.started),
+        ("insert into chaos.withdrawn select unnest($1::uuid[])", &certain.withdrawn),
+    ];
+    for (insert, ids) in tables {
+        sqlx::query(insert).bind(ids).execute(owner).await?;
+    }
+    sqlx::raw_sql("analyze").execute(owner).await?;
+    Ok(())
+}
