@@ -22,6 +22,9 @@ const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// How long a worker that was asked to stop may take; its own grace is far shorter.
 const STOP: Duration = Duration::from_secs(30);
 
+/// The time between two tries to start a worker that fails to.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// The worker processes.
 #[derive(Debug)]
 pub struct Fleet {
@@ -174,6 +177,10 @@ impl Fleet {
             return Ok(());
         };
         slot.child = None;
+        if !status.success() && !was_killed(status) {
+            // It could not begin: without a pause it would be tried for as long as Postgres is away.
+            slot.start_at = Instant::now() + PAUSE;
+        }
         self.deaths.count(slot.ending != Ending::Unasked, was_killed(status), status.success());
         slot.ending = Ending::Unasked;
         if let Some(pid) = pid {
