@@ -132,6 +132,11 @@ impl Fleet {
         std::fs::rename(draft, file).context("a worker's clock")
     }
 
+    /// As [`Self::set_clock`], for all of them.
+    pub fn set_every_clock(&self, offset_s: i64) -> Result<()> {
+        (0..self.slots.len()).try_for_each(|index| self.set_clock(index, offset_s))
+    }
+
     /// Asks every worker to stop, and waits until all have. They are not started again before [`Self::restart`].
     pub async fn stop(&mut self) -> Result<()> {
         for index in 0..self.slots.len() {

@@ -27,6 +27,13 @@ use crate::{check, schema};
 /// times, and each time the lease has to lapse first.
 const DEADLINE: Duration = Duration::from_mins(4);
 
+/// Longer than the engine waits before it looks again, and than a process takes to learn that its clock has jumped.
+const SILENCE: Duration = Duration::from_millis(2500);
+/// Further back than any jump of a plan.
+const FAR_BACK_S: i64 = -500 * 86400;
+/// How soon a run that is due is found without a wake-up; the engine looks each second.
+const FOUND: Duration = Duration::from_secs(15);
+
 /// What happened, before it is judged.
 struct Raged {
     faults: Done,
@@ -106,7 +113,44 @@ async fn drain(fleet: &mut Fleet, app: &PgPool, owner: &PgPool, deadline: Instan
     fleet.stop().await?;
     fleet.restart()?;
     settle(fleet, app, owner, (ALL, deadline)).await?;
+    jump_in_silence(fleet, owner).await?;
+    settle(fleet, app, owner, (ALL, Instant::now() + FOUND)).await?;
     fleet.stop().await
+}
+
+/// Every clock jumps back while its worker looks for what is due, which the locked table makes long enough to be hit;
+/// then runs are due, and no wake-up comes. Whoever plans by such a clock when to look again finds them hours later.
+async fn jump_in_silence(fleet: &mut Fleet, owner: &PgPool) -> Result<()> {
+    let mut tx = owner.begin().await?;
+    sqlx::raw_sql(
+        "lock table engine.runs in access exclusive mode;
+         -- Every wake-up that is still on its way is lost, as any may be.
+         do $$ begin
+             if to_regclass('apalis.jobs') is not null then delete from apalis.jobs; end if;
+         end $$",
+    )
+    .execute(&mut *tx)
+    .await?;
+    engine::Clock::system().sleep(SILENCE).await;
+    fleet.tend()?;
+    fleet.set_every_clock(FAR_BACK_S)?;
+    engine::Clock::system().sleep(SILENCE).await;
+    tx.commit().await?;
+    engine::Clock::system().sleep(SILENCE).await;
+    sqlx::query(
+        r#"
+        with due as (
+            insert into engine.runs (id, workflow, version, state, input, wake_at, created_at)
+            select gen_random_uuid(), 'chaos.plain', 1, 'queued', '{"steps": 1, "busy_ms": 0}', now(), now()
+              from generate_series(1, 5)
+            returning id, workflow
+        )
+        insert into chaos.requests (run_id, workflow) select id, workflow from due
+        "#,
+    )
+    .execute(owner)
+    .await?;
+    Ok(())
 }
 
 async fn settle(
