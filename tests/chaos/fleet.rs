@@ -17,8 +17,8 @@ use crate::cluster::signal;
 use crate::report::Deaths;
 use crate::workload::versioned::BUILDS;
 
-/// Where Debian's package `libfaketime` puts it.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// What Debian's package `libfaketime` puts below /usr/lib, in a folder of the machine's architecture.
+const FAKETIME: &str = "faketime/libfaketimeMT.so.1";
 /// How long a worker that was asked to stop may take; its own grace is far shorter.
 const STOP: Duration = Duration::from_secs(30);
 
@@ -30,6 +30,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub struct Fleet {
     folder: PathBuf,
     socket: PathBuf,
+    faketime: PathBuf,
     with_schedule: bool,
     slots: Vec<Slot>,
     deaths: Deaths,
@@ -58,14 +59,11 @@ enum Ending {
 impl Fleet {
     /// Starts `workers` workers; the last is of the second build already, the others of the first.
     pub fn start(folder: &Path, socket: &Path, workers: usize) -> Result<Self> {
-        anyhow::ensure!(
-            Path::new(FAKETIME).exists(),
-            "{FAKETIME} is missing, and with it the jumps of clocks: apt-get install libfaketime"
-        );
         let slots = (0..workers).map(|index| Slot::new(BUILDS[usize::from(index + 1 == workers)]));
         let mut fleet = Self {
             folder: folder.to_owned(),
             socket: socket.to_owned(),
+            faketime: faketime()?,
             with_schedule: true,
             slots: slots.collect(),
             deaths: Deaths::default(),
@@ -207,7 +205,7 @@ impl Fleet {
             command.arg("--no-schedule");
         }
         command
-            .env("LD_PRELOAD", FAKETIME)
+            .env("LD_PRELOAD", &self.faketime)
             .env("FAKETIME_TIMESTAMP_FILE", self.folder.join(format!("clock-{index}")))
             .env("FAKETIME_CACHE_DURATION", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
@@ -234,6 +232,13 @@ impl Slot {
         // One that was waited for has no id any more.
         signal(self.child.as_ref().and_then(Child::id), what);
     }
+}
+
+/// The library that lets a process's clock jump.
+fn faketime() -> Result<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib")?.flatten().map(|folder| folder.path());
+    let mut found = folders.map(|folder| folder.join(FAKETIME)).filter(|file| file.exists());
+    found.next().context("no clock can be made to jump: apt-get install libfaketime")
 }
 
 fn was_killed(status: ExitStatus) -> bool {

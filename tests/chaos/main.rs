@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chaos::plan::{Scope, plan};
 use chaos::{trial, worker};
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Makes everything around the engine fail, and proves from the database that nothing came of it
@@ -85,7 +86,13 @@ async fn trial(run: &Run) -> Result<ExitCode> {
     let scope = run.length.scope();
     // First, so that a trial that ends badly can be repeated.
     say(&format!("seed {}", scope.seed))?;
-    let (report, left) = trial::run(scope).await?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // Whoever ends it early leaves nothing behind: what the trial has started ends with it.
+    let (report, left) = tokio::select! {
+        ended = trial::run(scope) => ended?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
+    };
     if let Some(file) = &run.report {
         let json = serde_json::to_vec_pretty(&report)?;
         std::fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
