@@ -223,6 +223,17 @@ impl Fleet {
     }
 }
 
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for slot in &self.slots {
+            slot.signal(Signal::KILL);
+            if let Some(pid) = slot.child.as_ref().and_then(Child::id) {
+                forget_clock(pid);
+            }
+        }
+    }
+}
+
 impl Slot {
     fn new(build: i32) -> Self {
         Self { child: None, build, starts: 0, start_at: Instant::now(), ending: Ending::Unasked }
