@@ -160,6 +160,11 @@ impl Fleet {
         self.tend()
     }
 
+    /// What the present workers are called, in the database, too.
+    pub fn names(&self) -> Vec<String> {
+        self.slots.iter().enumerate().map(|(index, slot)| slot.name(index)).collect()
+    }
+
     /// How workers have ended so far.
     pub fn deaths(&self) -> Deaths {
         self.deaths
@@ -195,7 +200,7 @@ impl Fleet {
     fn spawn(&mut self, index: usize) -> Result<()> {
         let slot = &mut self.slots[index];
         slot.starts += 1;
-        let name = format!("{index}.{}", slot.starts);
+        let name = slot.name(index);
         let log = self.folder.join(format!("worker-{index}.log"));
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -237,6 +242,10 @@ impl Drop for Fleet {
 impl Slot {
     fn new(build: i32) -> Self {
         Self { child: None, build, starts: 0, start_at: Instant::now(), ending: Ending::Unasked }
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("{index}.{}", self.starts)
     }
 
     fn signal(&self, what: Signal) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::Instant;
@@ -27,12 +27,19 @@ use crate::{check, schema};
 /// times, and each time the lease has to lapse first.
 const DEADLINE: Duration = Duration::from_mins(4);
 
-/// Longer than the engine waits before it looks again, and than a process takes to learn that its clock has jumped.
+/// Longer than a process takes to learn that its clock has jumped.
 const SILENCE: Duration = Duration::from_millis(2500);
+/// How long the workers may take until all of them have begun.
+const START: Duration = Duration::from_mins(1);
 /// Further back than any jump of a plan.
 const FAR_BACK_S: i64 = -500 * 86400;
 /// How soon a run that is due is found without a wake-up; the engine looks each second.
 const FOUND: Duration = Duration::from_secs(15);
+
+/// Workers that are connected, and workers that wait for a lock.
+const THERE: &str = "select count(distinct application_name) from pg_stat_activity where application_name = any($1)";
+const LOOKING: &str = "select count(distinct application_name) from pg_stat_activity
+    where wait_event_type = 'Lock' and application_name = any($1)";
 
 /// What happened, before it is judged.
 struct Raged {
@@ -121,6 +128,9 @@ async fn drain(fleet: &mut Fleet, app: &PgPool, owner: &PgPool, deadline: Instan
 /// Every clock jumps back while its worker looks for what is due, which the locked table makes long enough to be hit;
 /// then runs are due, and no wake-up comes. Whoever plans by such a clock when to look again finds them hours later.
 async fn jump_in_silence(fleet: &mut Fleet, owner: &PgPool) -> Result<()> {
+    all_are(fleet, owner, THERE).await?;
+    // What woke them up to now has been seen to after this.
+    engine::Clock::system().sleep(SILENCE).await;
     let mut tx = owner.begin().await?;
     sqlx::raw_sql(
         "lock table engine.runs in access exclusive mode;
@@ -131,8 +141,8 @@ async fn jump_in_silence(fleet: &mut Fleet, owner: &PgPool) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    engine::Clock::system().sleep(SILENCE).await;
-    fleet.tend()?;
+    // They look once a second, and now wait for the lock.
+    all_are(fleet, owner, LOOKING).await?;
     fleet.set_every_clock(FAR_BACK_S)?;
     engine::Clock::system().sleep(SILENCE).await;
     tx.commit().await?;
@@ -151,6 +161,21 @@ async fn jump_in_silence(fleet: &mut Fleet, owner: &PgPool) -> Result<()> {
     .execute(owner)
     .await?;
     Ok(())
+}
+
+/// Waits until every worker has a connection of a kind. Asked outside of the transaction that holds the lock: inside, the
+/// answer would stay the first one.
+async fn all_are(fleet: &mut Fleet, owner: &PgPool, kind: &'static str) -> Result<()> {
+    let end = Instant::now() + START;
+    loop {
+        fleet.tend()?;
+        let found: i64 = sqlx::query_scalar(kind).bind(fleet.names()).fetch_one(owner).await?;
+        if usize::try_from(found)? == fleet.names().len() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "only {found} workers are ready for the last jump of clocks");
+        engine::Clock::system().sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn settle(
