@@ -20,7 +20,7 @@ use crate::queue::Handler;
 use crate::schedule::{self, Fired, Schedule, fire};
 use crate::session::Signals;
 use crate::store::{self, Claimant, Kinds, Lease};
-use crate::{Clock, Error, Time, figures};
+use crate::{Clock, Error, figures};
 
 /// Longest time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -59,7 +59,8 @@ pub(crate) struct Dispatcher<P> {
 /// How long a schedule is left alone.
 pub(crate) struct Rest {
     pause: Duration,
-    until: Time,
+    /// By [`Clock::monotonic`].
+    until: Duration,
 }
 
 /// What the loop knows about the time ahead.
@@ -82,7 +83,8 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         let mut runs = JoinSet::new();
         let clock = self.clock();
         let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false };
-        let (mut sweep_at, mut swept) = (clock.now(), None);
+        // By a clock that does not jump: a wall clock set back must not push the next sweep away.
+        let (mut sweep_at, mut swept) = (clock.monotonic(), None);
         let mut afterlook = None;
         loop {
             tokio::select! {
@@ -91,8 +93,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                 // Before the others, so that however much comes in and ends, timers and lost workers are seen to.
                 () = next_sweep(&clock, sweep_at, swept) => {
                     while runs.try_join_next().is_some() {}
-                    // Counted from here: a clock that is moved meanwhile must not push the next sweep away.
-                    let began = clock.now();
+                    let began = clock.monotonic();
                     swept = Some(Instant::now());
                     outlook = self.sweep(&mut runs, &stopping).await;
                     sweep_at = began + outlook.sweep_in;
@@ -104,7 +105,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                     }
                     if waits {
                         // It may wait for a moment nearer than the next sweep.
-                        sweep_at = sweep_at.min(clock.now());
+                        sweep_at = sweep_at.min(clock.monotonic());
                     }
                     if outlook.backlog {
                         outlook.backlog = self.claim(&mut runs, &stopping).await;
@@ -118,7 +119,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                     afterlook = None;
                     outlook.backlog = self.claim(&mut runs, &stopping).await;
                     // A run that is due later was started, perhaps: when is the next one?
-                    sweep_at = sweep_at.min(clock.now());
+                    sweep_at = sweep_at.min(clock.monotonic());
                 }
             }
         }
@@ -237,7 +238,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 
     /// Leaves a schedule alone for a while, for longer each time in a row.
     fn rest(&self, schedule: &'static str) {
-        let now = self.clock().now();
+        let now = self.clock().monotonic();
         let mut ailing = self.ailing();
         let rest = ailing.entry(schedule).or_insert(Rest { pause: SWEEP / 2, until: now });
         rest.pause = (rest.pause * 2).min(SCHEDULE_PAUSE);
@@ -246,7 +247,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 
     /// The names of the schedules that have not failed to fire a moment ago.
     fn sound_schedules(&self) -> Vec<String> {
-        let (now, ailing) = (self.clock().now(), self.ailing());
+        let (now, ailing) = (self.clock().monotonic(), self.ailing());
         let rests = |name: &str| ailing.get(name).is_some_and(|rest| rest.until > now);
         let names = self.schedules.iter().map(|schedule| schedule.name);
         names.filter(|name| !rests(name)).map(str::to_owned).collect()
@@ -358,10 +359,11 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 }
 
 /// Waits until it is time for a sweep, and [`SWEEP_PAUSE`] of real time has passed since the last one.
-async fn next_sweep(clock: &Clock, at: Time, last: Option<Instant>) {
+async fn next_sweep(clock: &Clock, at: Duration, last: Option<Instant>) {
     // Ready at the first poll when it is time: a sleep, be it of nothing, never is, and would lose to whatever else is.
-    if clock.now() < at {
-        clock.sleep_until(at).await;
+    let left = at.saturating_sub(clock.monotonic());
+    if !left.is_zero() {
+        clock.sleep(left).await;
     }
     let rested = last.map_or(SWEEP_PAUSE, |last| last.elapsed());
     if rested < SWEEP_PAUSE {

@@ -58,6 +58,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A connection pooler stands between here and Postgres that the engine cannot work through.
+    #[error(
+        "a connection pooler stands between here and Postgres ({0}): the engine needs sessions of its own, for prepared \
+         statements, LISTEN and settings; give it a direct connection to Postgres, or a pooler in session mode"
+    )]
+    Pooler(String),
     /// A worker was put together wrongly.
     #[error("the worker is misconfigured: {0}")]
     Worker(String),

@@ -18,6 +18,7 @@ mod look;
 mod migrate;
 mod operate;
 mod policy;
+pub mod pooler;
 mod presence;
 mod queue;
 mod registry;

@@ -6,7 +6,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-use crate::{Error, queue};
+use crate::{Error, pooler, queue};
 
 /// The engine's migrations, with a ledger of their own in `engine._migrations`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -31,6 +31,7 @@ const GRANTS: &str = "
 ///
 /// Idempotent. `owner` is the migrating role; the workers and clients run as `app_role`.
 pub async fn migrate(owner: &PgPool, app_role: &str) -> Result<(), Error> {
+    pooler::refuse(owner.connect_options().as_ref()).await?;
     // A connection of its own: the pool may have only one, and the migrators take it.
     let mut lock = PgConnection::connect_with(owner.connect_options().as_ref()).await?;
     sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut lock).await?;

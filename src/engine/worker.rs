@@ -19,7 +19,7 @@ use crate::registry::Registry;
 use crate::schedule::{self, Schedule};
 use crate::session::Surroundings;
 use crate::store::writer::Writer;
-use crate::{Clock, Error, Workflow, limits};
+use crate::{Clock, Error, Workflow, limits, pooler};
 
 /// Runs at a time.
 const CONCURRENCY: usize = 8;
@@ -165,10 +165,12 @@ impl<P: Send + Sync + 'static> Worker<P> {
     /// Works until `shutdown` fires; then claims nothing more, lets steps in flight finish within the
     /// grace period, gives its runs back and wakes another worker for them.
     ///
-    /// Fails only when the schedules cannot be stored at the start, or no thread can be had. Dropping the future is like
+    /// Fails only when the database cannot be reached at the start (or only through a pooler that the engine cannot work
+    /// through), or no thread can be had. Dropping the future is like
     /// killing the process: other workers take over when the leases lapse.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let parts = self.parts;
+        pooler::refuse(parts.pool.connect_options().as_ref()).await?;
         let control = own_pool(&parts.pool, CONTROL_CONNECTIONS);
         limits::declare(&control, &parts.clock, &parts.registry.declared()).await?;
         for schedule in &parts.schedules {

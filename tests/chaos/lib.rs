@@ -7,7 +7,6 @@ pub mod fleet;
 pub mod nemesis;
 pub mod operator;
 pub mod plan;
-pub mod pooler;
 pub mod ports;
 pub mod report;
 pub mod schema;

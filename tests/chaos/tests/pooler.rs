@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use chaos::pooler::{Between, probe};
-use engine::Clock;
+use engine::pooler::{Between, probe};
+use engine::{Clock, Worker};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tempfile::TempDir;
@@ -162,20 +162,17 @@ async fn a_pooler_that_refuses_our_settings_is_told_by_its_words(pool: PgPool) {
     assert!(said.starts_with("unsupported startup parameter"), "{said}");
 }
 
-/// What happens to the engine today, behind a pooler that lets its settings in: no prepared statement can be relied upon.
 #[sqlx::test(migrations = false)]
-async fn prepared_statements_do_not_survive_a_pooler_in_transaction_mode(pool: PgPool) {
+async fn a_migration_and_a_worker_refuse_such_a_pooler_and_say_what_to_do(pool: PgPool) {
     let options = pool.connect_options();
-    let settings = format!("{LENIENT}\npool_mode = transaction\ndefault_pool_size = 1");
+    let settings = format!("{LENIENT}\npool_mode = transaction\ndefault_pool_size = 4");
     let bouncer = Bouncer::start(&options, &settings).await;
-    let options = bouncer.through(&options);
-    let mut codes = Vec::new();
-    for _ in 0..2 {
-        let mut conn = PgConnection::connect_with(&options).await.unwrap();
-        let answer = sqlx::query_scalar::<_, i32>("select $1").bind(1).fetch_one(&mut conn).await;
-        codes.push(answer.err().and_then(|error| {
-            error.as_database_error().and_then(|error| error.code().map(String::from))
-        }));
+    let through = PgPool::connect_lazy_with(bouncer.through(&options));
+    let migrated = engine::migrate(&through, options.get_username()).await;
+    let worker = Worker::builder(through, std::sync::Arc::new(())).build().unwrap();
+    let worked = worker.run(CancellationToken::new()).await;
+    for refusal in [migrated, worked] {
+        let refusal = refusal.unwrap_err().to_string();
+        assert!(refusal.ends_with("a pooler in session mode"), "{refusal}");
     }
-    assert_eq!(codes, [None, Some("42P05".to_owned())], "the statement is another connection's");
 }

@@ -11,6 +11,8 @@ use rand::seq::SliceRandom;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Row};
 
+use crate::Error;
+
 /// Connections that ask.
 const CONNECTIONS: usize = 4;
 /// How often each of them asks. The order changes each time: a pooler that goes round its backends in a circle would
@@ -29,6 +31,17 @@ pub enum Between {
     SharedBackends,
     /// A pooler that refuses the connection because of a setting; what it said.
     Refusal(String),
+}
+
+/// Refuses to work through such a pooler, in plain words.
+pub(crate) async fn refuse(options: &PgConnectOptions) -> Result<(), Error> {
+    match probe(options).await? {
+        Between::Nothing => Ok(()),
+        Between::SharedBackends => Err(Error::Pooler(
+            "it gives the backends of Postgres to one transaction after another".to_owned(),
+        )),
+        Between::Refusal(said) => Err(Error::Pooler(format!("it said: {said}"))),
+    }
 }
 
 /// Finds out, with a few connections of its own.
