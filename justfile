@@ -28,6 +28,10 @@ measure FINDINGS:
 chaos *ARGS:
     ./dev chaos {{ARGS}}
 
+# The engine beside its peers and the floor: `just bench engine`, `just bench engine --quick`.
+bench *ARGS:
+    ./dev bench {{ARGS}}
+
 # Stop what was started.
 down:
     ./dev down
