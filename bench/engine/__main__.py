@@ -22,10 +22,10 @@ from cluster import Cluster
 from figures import Figures
 from floor import CLIENTS, SCRIPTS, Floor
 from install import ROOT, Tree, install, versions
-from program import ProgramError, call
+from program import call
 
 FULL = types.SimpleNamespace(
-    repeat=3, latencies=200, drain_seconds=2.5, floor_seconds=3, idle_seconds=8, singles=200, claimed_runs=4000,
+    repeat=3, latencies=200, drain_seconds=2, floor_seconds=3, idle_seconds=5, singles=200, claimed_runs=4000,
     finished=1_000_000, patience=300, at_once=20,
 )  # fmt: skip
 QUICK = types.SimpleNamespace(
@@ -41,7 +41,8 @@ def arguments():
     parser.add_argument("--repeat", type=int, metavar="N", help="repetitions of everything (3)")
     parser.add_argument("--quick", action="store_true", help="a smoke test: once, small, figures that mean little")
     parser.add_argument("--only", metavar="WHAT", help="ours, apalis, floor, peers: separated by commas")
-    parser.add_argument("--peers", metavar="NAMES", help="which peers, separated by commas: " + ", ".join(p.name for p in programs.PEERS))
+    known = [program.name for program in programs.PEERS]
+    parser.add_argument("--peers", metavar="NAMES", help=f"which peers, separated by commas: {', '.join(known)}")
     parser.add_argument("--finished", type=int, metavar="RUNS", help="finished runs in the tables (1,000,000)")
     parser.add_argument("--patience", type=float, metavar="SECONDS", help="longest time to wait for a quiet machine, in all (300)")
     parser.add_argument("--out", metavar="FILE", help="write the figures there, and neither plot nor table")
@@ -51,7 +52,7 @@ def arguments():
         if getattr(given, name) is not None:
             setattr(options, name, getattr(given, name))
     options.only = _names(parser, given.only, ["ours", "apalis", "floor", "peers"])
-    options.peers = _names(parser, given.peers, [program.name for program in programs.PEERS])
+    options.peers = _names(parser, given.peers, known)
     return options
 
 
@@ -120,7 +121,7 @@ def attempt(bench, measurement, number, count):
     try:
         measurement.run(bench)
         outcome = "ok"
-    except (ProgramError, RuntimeError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of whatever kind: it costs this figure, is told in the result, and the rest goes on
         outcome = f"FAILED: {error}"
         figures, program = measurement_of(measurement)
         mode = measurement.drain.told if hasattr(measurement, "drain") else getattr(measurement, "mode", "")
@@ -141,6 +142,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options, tree, figures = arguments(), Tree(), Figures()
     began, started_at = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
+    lock = tree.lock()  # held until this process ends
     missing = install(tree, wanted(options), say)
     measured = [program for program in wanted(options) if program.name not in missing]
     for name, reason in missing.items():
@@ -148,7 +150,7 @@ def main():
         figures.fail("everything", name, reason)
     patience = machine.Patience(options.patience, options.at_once)
     measuring = time.monotonic()
-    with Cluster(tree.home / "pg", tree.log("postgres")) as cluster:
+    with lock, Cluster(tree.home / "pg", tree.log("postgres")) as cluster:
         say(f"Postgres {cluster.settings()['server_version']} on 127.0.0.1:{cluster.port}, durable, below {cluster.home}")
         bench = measure.Bench(cluster, tree, patience, figures, options)
         if programs.OURS in measured:

@@ -4,6 +4,7 @@ Invariants: versions are pinned (`peers/*/Cargo.lock`, `peers/python.txt`, `peer
 is written; what cannot be installed is told with the reason and is not measured, and the rest goes on.
 """
 
+import fcntl
 import os
 import pathlib
 import re
@@ -35,6 +36,15 @@ class Tree:
         if program.by == "python":
             return [self.python / "bin" / "python", HERE / "peers" / program.name / "bench.py"]
         return [self.python / "bin" / "node", self.node / program.name / "bench.mjs"]
+
+    def lock(self):
+        """Two benches at once would tread on each other's database, and measure each other."""
+        file = open(self.home / "lock", "w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit("Another bench is at work in this checkout; wait until it has ended.") from None
+        return file
 
     def log(self, name):
         return self.logs / f"{name}.log"

@@ -9,12 +9,13 @@ import math
 
 WIDTH, MARGIN, GUTTER, LABELS, ROW, HEAD = 1000, 28, 44, 128, 22, 64
 STYLE = """
-  svg { --ground: #ffffff; --ink: #16202c; --soft: #5b6878; --line: #dfe5ec; --ours: #0b7285; --durable: #8496ab; --queue: #c3ccd8;
-        --floor: #d9480f; --good: #2b8a3e; --bad: #c92a2a; }
+  svg { --ground: #ffffff; --ink: #16202c; --soft: #5b6878; --line: #dfe5ec; --ours: #0b7285; --durable: #8496ab;
+        --queue: #c3ccd8; --floor: #d9480f; --good: #2b8a3e; --bad: #c92a2a; }
   @media (prefers-color-scheme: dark) {
-    svg { --ground: #10161e; --ink: #e8edf3; --soft: #9aa8b8; --line: #2a3644; --ours: #3bc9db; --durable: #7489a3; --queue: #465568;
-          --floor: #ff922b; --good: #51cf66; --bad: #ff6b6b; } }
-  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); font-variant-numeric: tabular-nums; }
+    svg { --ground: #10161e; --ink: #e8edf3; --soft: #9aa8b8; --line: #2a3644; --ours: #3bc9db; --durable: #7489a3;
+          --queue: #465568; --floor: #ff922b; --good: #51cf66; --bad: #ff6b6b; } }
+  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink);
+         font-variant-numeric: tabular-nums; }
   .title { font-size: 20px; font-weight: 650; } .panel { font-size: 14px; font-weight: 600; } .soft { fill: var(--soft); }
   .small { font-size: 11px; } .ours { font-weight: 650; } .end { text-anchor: end; } .middle { text-anchor: middle; }
 """
@@ -28,15 +29,13 @@ class Canvas:
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{style}">{html.escape(words)}</text>')
 
     def box(self, x, y, width, height, colour, radius=2.0):
-        self.parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.8):.1f}" height="{height:.1f}" rx="{radius}" fill="var(--{colour})"/>'
-        )
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.8):.1f}" height="{height:.1f}"'
+        self.parts.append(f'<rect {place} rx="{radius}" fill="var(--{colour})"/>')
 
     def line(self, x1, y1, x2, y2, colour, width=1.0, dash=""):
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(
-            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="var(--{colour})" stroke-width="{width}"{dashes}/>'
-        )
+        place = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+        self.parts.append(f'<line {place} stroke="var(--{colour})" stroke-width="{width}"{dashes}/>')
 
     def dot(self, x, y, radius, colour, filled=True):
         fill = f"var(--{colour})" if filled else "var(--ground)"
@@ -45,7 +44,8 @@ class Canvas:
         )
 
     def svg(self):
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height:.0f}" width="{WIDTH}" height="{self.height:.0f}" role="img">'
+        size = f'viewBox="0 0 {WIDTH} {self.height:.0f}" width="{WIDTH}" height="{self.height:.0f}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
         ground = f'<rect width="{WIDTH}" height="{self.height:.0f}" fill="var(--ground)"/>'
         return "\n".join([head, f"<style>{STYLE}</style>", ground, *self.parts, "</svg>", ""])
 
@@ -82,7 +82,8 @@ def bar_panel(title, unit, rows, reference=None):
             canvas.box(left, middle - 6, told["median"] * scale, 12, colour)
             low, high = left + told["min"] * scale, left + told["max"] * scale
             canvas.line(low, middle, high, middle, "ink", 1.2)
-            canvas.text(max(high, left + told["median"] * scale) + 6, middle + 4, amount(told["median"]), "small ours" if ours else "small")
+            end = max(high, left + told["median"] * scale)
+            canvas.text(end + 6, middle + 4, amount(told["median"]), "small ours" if ours else "small")
         if reference:
             at = left + reference[0] * scale
             canvas.line(at, top - 8, at, bottom + 2, "floor", 1.4, "4 3")
@@ -119,7 +120,8 @@ def latency_panel(title, unit, rows):
             canvas.line(place(p99["min"]), middle, place(p99["max"]), middle, "ink", 1)
             canvas.dot(place(p50["median"]), middle, 4, colour, filled=False)
             canvas.dot(place(p99["median"]), middle, 4, colour)
-            canvas.text(max(place(p99["max"]), place(p99["median"])) + 9, middle + 4, amount(p99["median"]), "small ours" if ours else "small")
+            end = max(place(p99["max"]), place(p99["median"]))
+            canvas.text(end + 9, middle + 4, amount(p99["median"]), "small ours" if ours else "small")
         return bottom + 18 - y
 
     return drawn
@@ -183,7 +185,9 @@ def bar_amount(bar, key):
         return "–"
     if bar["unit"] == "of the figure":
         return f"{value * 100:.1f} %"
-    return f"{value:.2f} ×" if bar["unit"] in ("times", "of the bare loop") else f"{amount(value)} {bar['unit'].replace('statements/s', '/s').replace('steps/s', '/s')}"
+    if bar["unit"] in ("times", "of the bare loop"):
+        return f"{value:.2f} ×"
+    return f"{amount(value)} {bar['unit'].replace('statements/s', '/s').replace('steps/s', '/s')}"
 
 
 def amount(value):

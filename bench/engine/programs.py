@@ -107,7 +107,7 @@ PEERS = (
             Drain(10, "16", "enqueued and worked at the same time, 16 workers", 100, loads=False),
         ),
         latency_other="LISTEN/NOTIFY", latency_same="LISTEN/NOTIFY", notify=True,
-        done="select count(*) / {steps} from underway.task where state = 'succeeded'",
+        done="select count(*) from underway.task where state = 'succeeded' and (input->>'step_index')::int = {steps} - 1",
     ),
     Program(
         "graphile-worker", "queue", "node",

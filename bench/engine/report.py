@@ -13,6 +13,7 @@ import programs
 BEGIN, END = "<!-- engine: written by ./dev bench engine -->", "<!-- engine: end -->"
 COLOURS = {"ours": "ours", "durable": "durable", "queue": "queue"}
 KINDS = {program.name: program.kind for program in (programs.OURS, programs.APALIS, *programs.PEERS)}
+KEY = "ms, ○ median ● 99 %"
 FLOOR = "one checkpoint per commit, 16 clients"
 
 
@@ -72,25 +73,28 @@ def drawn(result):
         for told in _find(result, "steps", runs) if runs or not concurrency else []:
             if told["program"] == "ours":
                 concurrency.append((_short(told["mode"]) + (f", {_many(runs)} kept" if runs else ""), colour, told))
+    kinds = [("ours", "this engine"), ("durable", "durable peers: every step is kept"), ("queue", "queues: no steps, no history")]
+    grey = f"steps a second; grey: {finished:,} finished runs in the tables"
     panels = [
-        [plot.legend_panel([("ours", "this engine"), ("durable", "durable peers: every step is kept"), ("queue", "queues: no steps, no history")])],
+        [plot.legend_panel(kinds)],
         [
             plot.bar_panel("Steps, many runs in flight", "ten-step runs, steps a second", _rows(_best(result, "steps")), reference),
             plot.bar_panel("One-step runs", "runs a second", _rows(_best(result, "one_step_runs"))),
         ],
         [
-            plot.latency_panel("Enqueue to start, from another process", "ms, ○ median ● 99 %", _latencies(result, "latency_other")),
-            plot.latency_panel("Enqueue to start, in the same process", "ms, ○ median ● 99 %", _latencies(result, "latency_same")),
+            plot.latency_panel("Enqueue to start, from another process", KEY, _latencies(result, "latency_other")),
+            plot.latency_panel("Enqueue to start, in the same process", KEY, _latencies(result, "latency_same")),
         ],
         [
-            plot.bar_panel("This engine by runs in flight", f"steps a second; grey: {finished:,} finished runs in the tables", concurrency),
+            plot.bar_panel("This engine by runs in flight", grey, concurrency),
             plot.bar_panel("One run of ten steps in a row", "ms", _single(result)),
         ],
     ]
     machine, postgres = result["machine"], result["postgres"]
     subtitle = [
-        f"{result['measured_at'][:10]} · engine {result['versions']['engine']} · {machine['processors']} × {machine['model']} · "
-        f"Postgres {postgres['server_version'].split()[0]}, fsync {postgres['fsync']}, synchronous_commit {postgres['synchronous_commit']}",
+        f"{result['measured_at'][:10]} · engine {result['versions']['engine']} · "
+        f"{machine['processors']} × {machine['model']} · Postgres {postgres['server_version'].split()[0]}, "
+        f"fsync {postgres['fsync']}, synchronous_commit {postgres['synchronous_commit']}",
         f"Median of {result['options']['repeat']} repetitions; thin lines span the lowest and the highest." + _doubts(result),
     ]
     return plot.draw("The engine, its peers and the floor", subtitle, panels, result["bars"])
@@ -112,24 +116,29 @@ def _short(mode):
 
 def _latencies(result, figure):
     p99s = {told["program"]: told for told in _find(result, f"{figure}_p99")}
-    rows = [(p50["program"], COLOURS[KINDS[p50["program"]]], p50, p99s[p50["program"]]) for p50 in _find(result, f"{figure}_p50")]
+    rows = [(*row, p99s[row[0]]) for row in _rows(_find(result, f"{figure}_p50"))]
     return sorted(rows, key=lambda row: row[3]["median"])
 
 
 def _single(result):
-    names = {"bare_loop": ("ten bare commits", "floor"), "single_steps": ("its ten steps", "ours"), "single_whole": ("from start to end", "durable")}
+    names = {
+        "bare_loop": ("ten bare commits", "floor"),
+        "single_steps": ("its ten steps", "ours"),
+        "single_whole": ("from start to end", "durable"),
+    }
     return [(name, colour, told) for figure, (name, colour) in names.items() for told in _find(result, figure)]
 
 
 def table(result):
     machine, postgres = result["machine"], result["postgres"]
+    settings = ", ".join(f"{name} {value}" for name, value in postgres.items() if name != "server_version")
     lines = [
         "![The engine, its peers and the floor](results/engine.svg)",
         "",
-        f"Measured {result['measured_at']} in {result['seconds']['measuring'] // 60} min on {machine['processors']} × {machine['model']}, "
-        f"{machine['memory_gib']:g} GiB, {machine['system']}; engine {result['versions']['engine']}, {result['versions']['rustc']}. "
-        f"Postgres {postgres['server_version']}: " + ", ".join(f"{name} {value}" for name, value in postgres.items() if name != "server_version") + "."
-        + _doubts(result),
+        f"Measured {result['measured_at']} in {result['seconds']['measuring'] // 60} min on "
+        f"{machine['processors']} × {machine['model']}, {machine['memory_gib']:g} GiB, {machine['system']}; "
+        f"engine {result['versions']['engine']}, {result['versions']['rustc']}. "
+        f"Postgres {postgres['server_version']}: {settings}.{_doubts(result)}",
         "",
         "| bar | reached | to reach | |",
         "|---|--:|--:|---|",
@@ -158,14 +167,14 @@ def _section(result, title, figures, highest):
     if not found:
         return []
     found.sort(key=lambda told: (figures.index(told["figure"]), -told["median"] if highest else told["median"]))
-    lines = ["", f"### {title}", "", "| program | mode | finished runs | figure | median | min–max | |", "|---|---|--:|---|--:|--:|---|"]
+    lines = ["", f"### {title}", ""]
+    lines += ["| program | mode | finished runs | figure | median | min–max | |", "|---|---|--:|---|--:|--:|---|"]
     for told in found:
         name = told["figure"].replace("_", " ")
         spread = f"{plot.amount(told['min'])}–{plot.amount(told['max'])}"
         noisy = "" if told["quiet"] else "not quiet"
-        lines.append(
-            f"| {told['program']} | {told['mode']} | {told['finished_runs']:,} | {name} ({told['unit']}) | {plot.amount(told['median'])} | {spread} | {noisy} |"
-        )
+        which = f"{told['program']} | {told['mode']} | {told['finished_runs']:,} | {name} ({told['unit']})"
+        lines.append(f"| {which} | {plot.amount(told['median'])} | {spread} | {noisy} |")
     return lines
 
 
