@@ -146,7 +146,7 @@ pub(crate) async fn done(
               from engine.runs
              where id = $1
                and epoch = $2
-               and state = 'running'
+               and lease_until is not null
                for no key update
         )
         insert into engine.steps as step
