@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// Asks that a run be cancelled. It ends before its next step; a step in flight is told through
-    /// its token. A run whose last step is in flight still succeeds. False: the run is over already.
+    /// its token. A run whose last step is in flight still succeeds. False: the run is over, or somebody asked before.
     ///
     /// Make it the last statement of a transaction: the run's row is the last that a worker locks too.
     pub async fn cancel(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
@@ -139,7 +139,7 @@ impl Client {
         let asked = sqlx::query!(
             r#"
             update engine.runs
-               set cancel_requested_at = coalesce(cancel_requested_at, $2, now()),
+               set cancel_requested_at = coalesce($2, now()),
                    pause_requested_at = null,
                    wake_at = case when state in ('waiting', 'paused') then coalesce($2, now())
                                   else wake_at
@@ -148,6 +148,7 @@ impl Client {
                    state = case when state in ('waiting', 'paused') then 'queued' else state end
              where id = $1
                and state in ('queued', 'waiting', 'paused', 'running')
+               and cancel_requested_at is null
             "#,
             run_id,
             now,
@@ -164,17 +165,19 @@ impl Client {
     }
 
     /// Sets a run aside until it is resumed: at once when it waits, otherwise before its next step. False: the
-    /// run is over, or somebody asked to cancel it. As [`Self::cancel`], it is best a transaction's last statement.
+    /// run is over, or somebody asked to cancel it, or to pause it before. As [`Self::cancel`], it is best a transaction's
+    /// last statement.
     pub async fn pause(&self, conn: &mut PgConnection, run_id: Uuid) -> Result<bool, Error> {
         let asked = sqlx::query!(
             r#"
             update engine.runs
-               set pause_requested_at = coalesce(pause_requested_at, $2, now()),
+               set pause_requested_at = coalesce($2, now()),
                    waiting_for = null,
                    state = case when state = 'running' then state else 'paused' end
              where id = $1
                and state in ('queued', 'waiting', 'paused', 'running')
                and cancel_requested_at is null
+               and pause_requested_at is null
             "#,
             run_id,
             self.clock.sql_now(),
