@@ -49,8 +49,17 @@ impl Cause {
         outcome: Outcome,
         detail: [(&str, Value); N],
     ) -> Draft {
-        let detail: Map<String, Value> =
-            detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.entry(action, outcome, detail)
+    }
+
+    /// The audit entry of something that ended in `outcome`, whatever there is to say of it.
+    pub(crate) fn entry(
+        &self,
+        action: Action,
+        outcome: Outcome,
+        detail: Map<String, Value>,
+    ) -> Draft {
         Draft {
             id: self.id(),
             actor: self.actor.clone(),

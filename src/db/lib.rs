@@ -13,6 +13,7 @@ pub mod findings;
 pub mod generate;
 pub mod idempotency;
 pub mod members;
+pub mod operations;
 pub mod orgs;
 pub mod rules;
 pub mod scans;

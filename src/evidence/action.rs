@@ -36,6 +36,12 @@ words! {
         WorkflowRunRetried = "workflow_run.retried",
         WorkflowRunPaused = "workflow_run.paused",
         WorkflowRunResumed = "workflow_run.resumed",
+        WorkflowRunSignalled = "workflow_run.signalled",
+        WorkflowRunRedriven = "workflow_run.redriven",
+        WorkflowScheduleRun = "workflow_schedule.run",
+        WorkflowSchedulePaused = "workflow_schedule.paused",
+        WorkflowScheduleResumed = "workflow_schedule.resumed",
+        WorkflowScheduleBackfilled = "workflow_schedule.backfilled",
     }
 }
 

@@ -79,6 +79,8 @@ pub struct State {
     pub(crate) verifications: Semaphore,
     /// Bounds the connections that requests for packs hold while they ask Redis.
     pub(crate) pack_requests: Semaphore,
+    /// Bounds the connections that operators hold while they wait for the heads of audit chains.
+    pub(crate) operations: Semaphore,
 }
 
 /// Each may hold a scan file twice (packed and unpacked) and what was read from it.
@@ -86,6 +88,7 @@ const UPLOADS: usize = 4;
 /// Each reads a whole chain.
 const VERIFICATIONS: usize = 4;
 const PACK_REQUESTS: usize = 6;
+const OPERATIONS: usize = 4;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
@@ -107,6 +110,7 @@ impl State {
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),
             pack_requests: Semaphore::new(PACK_REQUESTS),
+            operations: Semaphore::new(OPERATIONS),
         }
     }
 }

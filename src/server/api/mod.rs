@@ -21,6 +21,7 @@ mod system;
 mod time;
 mod upload;
 mod word;
+mod workflow;
 
 use poem_openapi::{OpenApiService, Tags};
 
@@ -37,6 +38,8 @@ enum Tag {
     AuditLog,
     /// What platform administrators see and do.
     Admin,
+    /// Durable runs and their schedules, as platform administrators see and steer them.
+    Workflows,
     /// Who the caller is.
     Account,
     /// Health, figures, keys and this document.
@@ -50,6 +53,9 @@ type Operations = (
     finding::Api,
     audit_log::Api,
     org::Api,
+    workflow::Api,
+    workflow::operate::Api,
+    workflow::schedule::Api,
     me::Api,
     system::Api,
 );
@@ -63,6 +69,9 @@ pub(crate) fn service() -> OpenApiService<Operations, ()> {
         finding::Api,
         audit_log::Api,
         org::Api,
+        workflow::Api,
+        workflow::operate::Api,
+        workflow::schedule::Api,
         me::Api,
         system::Api,
     );

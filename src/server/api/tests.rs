@@ -1,10 +1,14 @@
 //! The operations over real HTTP, with a database, a Redis and an issuer; each test has its own.
 
 mod download;
+mod errand;
 mod evidence;
 mod harness;
 mod metrics;
+mod operate;
 mod order;
 mod org;
 mod request;
+mod schedule;
 mod time;
+mod workflow;

@@ -74,6 +74,11 @@ words! {
     /// What an API key may do.
     KeyScope = evidence::org::Scope { Read, Write }
 
+    /// Where a run stands.
+    WorkflowRunState = engine::RunState {
+        Queued, Running, Waiting, Paused, Succeeded, Failed, Cancelled
+    }
+
     /// What verification found.
     VerificationStatus = evidence::chain::Status { Ok, Broken, Truncated, Empty }
 
@@ -99,6 +104,40 @@ impl From<Decision> for evidence::finding::Decision {
             Decision::AcceptedRisk => Self::Accept,
             Decision::FalsePositive => Self::FalsePositive,
             Decision::Reopen => Self::Reopen,
+        }
+    }
+}
+
+/// How an attempt or a run failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum WorkflowFailureKind {
+    /// Trying again can help.
+    Transient,
+    /// Trying again cannot help.
+    Permanent,
+    /// The code panicked.
+    Panicked,
+    /// The attempt took longer than it may.
+    TimedOut,
+    /// The worker died.
+    WorkerLost,
+    /// The code asked for something that the run's record contradicts.
+    Nondeterministic,
+    /// The input does not parse.
+    Input,
+}
+
+impl From<engine::FailureKind> for WorkflowFailureKind {
+    fn from(kind: engine::FailureKind) -> Self {
+        match kind {
+            engine::FailureKind::Transient => Self::Transient,
+            engine::FailureKind::Permanent => Self::Permanent,
+            engine::FailureKind::Panicked => Self::Panicked,
+            engine::FailureKind::TimedOut => Self::TimedOut,
+            engine::FailureKind::WorkerLost => Self::WorkerLost,
+            engine::FailureKind::Nondeterministic => Self::Nondeterministic,
+            engine::FailureKind::Input => Self::Input,
         }
     }
 }

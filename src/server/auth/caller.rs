@@ -103,6 +103,11 @@ pub(crate) struct PlatformAdmin {
 }
 
 impl PlatformAdmin {
+    /// Opaque, as the audit log names them.
+    pub(crate) fn id(&self) -> &str {
+        &self.actor.id
+    }
+
     /// Who causes a change, from which request, and when.
     pub(crate) fn cause(&self) -> Cause {
         Cause::new(self.actor.clone(), self.context.request_id.clone(), self.context.now)

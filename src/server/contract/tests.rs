@@ -229,7 +229,7 @@ fn operation_ids_are_unique_and_errors_have_one_shape() {
             }
         }
     }
-    assert_eq!(ids.len(), 24);
+    assert_eq!(ids.len(), 40);
 }
 
 #[tokio::test]

@@ -60,6 +60,11 @@ impl From<engine::Error> for Error {
     fn from(error: engine::Error) -> Self {
         match error {
             engine::Error::Database(error) => error.into(),
+            engine::Error::UnknownRun(_) => Denied::NotFound("workflow run").into(),
+            engine::Error::UnknownSchedule(_) => Denied::NotFound("schedule").into(),
+            engine::Error::UnknownStep { .. } => {
+                Input::InvalidField { field: "seq", message: error.to_string() }.into()
+            }
             error => Self::internal(error),
         }
     }

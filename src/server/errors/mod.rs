@@ -113,10 +113,19 @@ pub(crate) enum Input {
 /// Where the thing asked for stands is the reason.
 #[derive(Debug)]
 pub(crate) enum State {
-    NotReady { status: &'static str },
-    Gone { status: &'static str },
+    NotReady {
+        status: &'static str,
+    },
+    Gone {
+        status: &'static str,
+    },
     InvalidTransition(String),
     Taken(String),
+    /// A workflow run with which this cannot be done.
+    Run {
+        state: &'static str,
+        message: String,
+    },
     RouteNotFound,
     MethodNotAllowed,
 }

@@ -213,6 +213,9 @@ impl State {
             }
             Self::InvalidTransition(message) => Row::new(409, "invalid_transition", message),
             Self::Taken(message) => Row::new(409, "taken", message),
+            Self::Run { state, message } => {
+                Row::new(409, "run_state", message).with(json!({ "state": state }))
+            }
             Self::RouteNotFound => Row::new(
                 404,
                 "route_not_found",

@@ -61,6 +61,7 @@ fn of_the_server() -> Vec<Error> {
         State::Gone { status: "expired" }.into(),
         State::InvalidTransition("no".into()).into(),
         State::Taken("exists already".into()).into(),
+        State::Run { state: "succeeded", message: "It has succeeded.".into() }.into(),
         State::RouteNotFound.into(),
         State::MethodNotAllowed.into(),
         Error::RateLimited { limit: 5, window_seconds: 86_400, retry_after_seconds: 17 },
