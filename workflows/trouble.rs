@@ -15,6 +15,8 @@ pub(crate) const TIE_OUT: &str = "tie_out";
 pub(crate) const CHAIN_BROKEN: &str = "chain_broken";
 pub(crate) const CANCELLED: &str = "cancelled";
 pub(crate) const CLOCK: &str = "database_clock";
+pub(crate) const GONE: &str = "pack_gone";
+pub(crate) const SUPERSEDED: &str = "snapshot_superseded";
 pub(crate) const INTERNAL: &str = "internal";
 
 pub(crate) fn database(error: db::Error) -> Failure {
@@ -42,10 +44,13 @@ pub(crate) fn internal(error: impl Error + Send + Sync + 'static) -> Failure {
     Failure::permanent(error).code(INTERNAL)
 }
 
+/// Codes that a failure can carry.
+const KNOWN: [&str; 10] =
+    [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, GONE, SUPERSEDED, INTERNAL];
+
 /// The code of a failed run, and a sentence for the person who asked for the pack.
 pub(crate) fn explain(record: &FailureRecord) -> (&'static str, &'static str) {
-    let known = [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, INTERNAL];
-    let code = known.into_iter().find(|known| record.code.as_deref() == Some(known));
+    let code = KNOWN.into_iter().find(|known| record.code.as_deref() == Some(known));
     let code = code.unwrap_or(match record.kind {
         FailureKind::TimedOut => "timed_out",
         FailureKind::WorkerLost => "worker_lost",
@@ -74,6 +79,10 @@ fn sentence(code: &str) -> &'static str {
         }
         CLOCK => {
             "By the clock of the database the period is not over yet. Ask your operator to check the clocks, and request the pack again."
+        }
+        GONE => "The pack was deleted or has expired. Request the pack again.",
+        SUPERSEDED => {
+            "Another pack was made while this one had failed. Ask your operator to retry the run from its step collect."
         }
         CANCELLED => "The build was cancelled by an operator. Request the pack again.",
         "timed_out" => {
@@ -109,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_person_reads_a_way_out_and_no_cause() {
-        for code in [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, INTERNAL] {
+        for code in KNOWN {
             let (told, text) = explain(&record(FailureKind::Permanent, Some(code)));
             assert_eq!(told, code);
             assert!(text.contains("equest") || text.contains("Ask your operator"), "{text}");

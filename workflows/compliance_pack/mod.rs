@@ -11,6 +11,7 @@ mod facts;
 mod logic;
 mod publish;
 mod render;
+mod reopen;
 mod scribe;
 mod seal;
 mod tie;
@@ -21,7 +22,7 @@ mod tests;
 use std::time::Duration;
 
 use db::Cause;
-use engine::{Connection, Context, DEFAULT, End, Failure, Outcome, Policy, Workflow};
+use engine::{Connection, Context, DEFAULT, End, Failure, Outcome, Policy, Reopened, Workflow};
 use evidence::action::Actor;
 use evidence::ids::{ExportId, OrgId};
 use futures_util::future::BoxFuture;
@@ -131,6 +132,14 @@ impl Workflow for BuildPack {
             let failed = db::exports::fail(tx, input.org, input.export, reason, &cause).await;
             failed.map(drop).map_err(trouble::database)
         })
+    }
+
+    fn on_reopen<'a>(
+        input: Self,
+        tx: &'a mut Connection,
+        run: &'a Reopened,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(reopen::row(tx, run, input))
     }
 }
 

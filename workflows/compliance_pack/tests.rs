@@ -1,5 +1,7 @@
 //! The pack workflow against a real database and a real folder, through everything the engine can do to it.
 
+mod sent_back;
+
 use std::sync::Arc;
 
 use engine::testing::{Harness, exercise};
@@ -128,7 +130,7 @@ async fn a_tampered_audit_log_makes_no_pack_and_says_so(owner: PgPool) {
     let client = Client::new(world.ports.pool.clone());
     let org = world.org().await;
     let run_id = world.request(&client, org).await;
-    tamper(&owner, org.0.0).await;
+    tamper(&owner, org.0.0, "nobody").await;
     work_until(&world, async || is_over(&client, run_id).await).await;
     let export = world.export(world.pack(run_id)).await;
     assert_eq!(export.error_code.as_deref(), Some("chain_broken"));
@@ -201,11 +203,11 @@ async fn ask(owner: &PgPool, query: &bundle::provenance::Query) -> u64 {
 }
 
 /// What only the owner of the tables can do.
-async fn tamper(owner: &PgPool, chain: Uuid) {
+async fn tamper(owner: &PgPool, chain: Uuid, actor_id: &str) {
     let mut tx = owner.begin().await.unwrap();
     sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
-    let edit = "update admin_audit_log set actor_id = 'nobody' where chain = $1 and seq = 2";
-    let edited = sqlx::query(edit).bind(chain).execute(&mut *tx).await.unwrap();
+    let edit = "update admin_audit_log set actor_id = $2 where chain = $1 and seq = 2";
+    let edited = sqlx::query(edit).bind(chain).bind(actor_id).execute(&mut *tx).await.unwrap();
     assert_eq!(edited.rows_affected(), 1);
     tx.commit().await.unwrap();
 }

@@ -21,18 +21,24 @@ pub async fn snapshot_recording_head(
 ) -> Result<Snapshot> {
     let mut tx = OrgTx::begin(pool, org).await?;
     // Until the record is committed: a snapshot in between would miss it.
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended('attested_head ' || $1::text, 0))",
-        org.to_string(),
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    one_at_a_time(&mut tx, org).await?;
     let mut snapshot = Snapshot::begin(pool, org).await?;
     if let Some(head) = chain::head(&mut snapshot, ChainId::Org(org)).await? {
         record(&mut tx, org, export, &head).await?;
     }
     tx.commit().await?;
     Ok(snapshot)
+}
+
+/// Lets nobody else take such a snapshot of this organisation until the transaction ends.
+pub(super) async fn one_at_a_time(conn: &mut PgConnection, org: OrgId) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('attested_head ' || $1::text, 0))",
+        org.to_string(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 async fn record(conn: &mut PgConnection, org: OrgId, export: ExportId, head: &Head) -> Result<()> {

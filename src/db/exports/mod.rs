@@ -7,6 +7,7 @@
 
 mod head;
 mod read;
+mod reopen;
 mod status;
 mod step;
 
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub use head::snapshot_recording_head;
 pub use read::{Due, Page, due, find, get, list};
+pub use reopen::reopen;
 pub use status::Status;
 pub use step::{Built, begin, complete, delete, downloaded, expire, fail};
 

@@ -235,7 +235,8 @@ async fn step(conn: &mut PgConnection, org: OrgId, id: ExportId, to: Status) -> 
     if from.may_become(to) { Ok(true) } else { Err(Error::ExportStep { from, to }) }
 }
 
-async fn lock(conn: &mut PgConnection, org: OrgId, id: ExportId) -> Result<Status> {
+/// Locks the row and says where it stands.
+pub(super) async fn lock(conn: &mut PgConnection, org: OrgId, id: ExportId) -> Result<Status> {
     let row = sqlx::query!(
         r#"
         select status as "status: Word<Status>"

@@ -138,6 +138,68 @@ async fn a_failed_build_can_be_taken_up_again(pool: PgPool) {
     assert_eq!(world.verify().await.verdict.status, evidence::chain::Status::Ok);
 }
 
+/// An export whose build has failed after it took its snapshot.
+async fn failed(world: &World) -> ExportId {
+    let id = requested(world).await.id;
+    let mut tx = world.tx().await;
+    exports::begin(&mut tx, world.org, id, &cause(101)).await.unwrap();
+    tx.commit().await.unwrap();
+    exports::snapshot_recording_head(&world.app, world.org, id).await.unwrap();
+    let mut tx = world.tx().await;
+    exports::fail(&mut tx, world.org, id, ("storage", "full"), &cause(102)).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_export_whose_run_is_sent_back_is_open_again_and_keeps_its_head(pool: PgPool) {
+    let world = World::new(pool).await;
+    let id = failed(&world).await;
+    let mut tx = world.tx().await;
+    let head = exports::get(&mut tx, world.org, id).await.unwrap().attested_seq;
+    assert!(head.is_some());
+    for _ in 0..2 {
+        let status = exports::reopen(&mut tx, world.org, id, &cause(103)).await.unwrap();
+        assert_eq!(status, Status::Running);
+        let export = exports::get(&mut tx, world.org, id).await.unwrap();
+        assert_eq!((export.status, export.attested_seq), (Status::Running, head));
+        assert_eq!(
+            (export.error_code, export.error_message, export.finished_at),
+            (None, None, None)
+        );
+        assert_eq!(export.started_at, Some(at(101)));
+    }
+    exports::complete(&mut tx, world.org, id, &built(1), &cause(104)).await.unwrap();
+    assert_eq!(exports::reopen(&mut tx, world.org, id, &cause(105)).await.unwrap(), Status::Done);
+    assert!(exports::expire(&mut tx, world.org, id, &cause(106)).await.unwrap());
+    let gone = exports::reopen(&mut tx, world.org, id, &cause(107)).await;
+    assert!(matches!(gone, Err(Error::ExportStep { from: Status::Expired, .. })));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_export_that_another_one_has_overtaken_forgets_its_head(pool: PgPool) {
+    let world = World::new(pool).await;
+    let (id, gone, other) =
+        (failed(&world).await, failed(&world).await, requested(&world).await.id);
+    let mut tx = world.tx().await;
+    exports::begin(&mut tx, world.org, other, &cause(103)).await.unwrap();
+    // One that failed as well, or left before it was built, is in nobody's way.
+    exports::delete(&mut tx, world.org, gone, &cause(103)).await.unwrap();
+    tx.commit().await.unwrap();
+    let reopened = async || {
+        let mut tx = world.tx().await;
+        exports::reopen(&mut tx, world.org, id, &cause(104)).await.unwrap();
+        exports::get(&mut tx, world.org, id).await.unwrap()
+    };
+    assert!(reopened().await.attested_seq.is_some());
+    exports::snapshot_recording_head(&world.app, world.org, other).await.unwrap();
+    let export = reopened().await;
+    assert_eq!(
+        (export.status, export.attested_seq, export.attested_hash),
+        (Status::Running, None, None)
+    );
+}
+
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_request_that_is_not_committed_leaves_no_trace(pool: PgPool) {
     let world = World::new(pool).await;
