@@ -8,6 +8,7 @@ mod command_line;
 mod crash;
 mod log;
 mod main_job;
+mod operator;
 mod outage;
 mod pack;
 mod refusal;

@@ -15,7 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::Secret;
-use crate::up::Up;
+use crate::up::{Tokens, Up};
 
 /// How long a connection may take to open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(crate) struct Target {
     /// Address of the service [default: the one that `./dev up` runs]
     #[arg(long, env = "DRIFTPACK_SERVER", value_name = "URL")]
     server: Option<Url>,
-    /// A person's token or an API key [default: the owner of `./dev up`, for that service alone]
+    /// A person's token or an API key [default: that of `./dev up`, for that service alone]
     #[arg(long, env = "DRIFTPACK_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text)))]
     token: Option<Secret>,
     /// The file that `./dev up` writes [default: .dev/up.json here or above]
@@ -53,18 +53,27 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The client; what is not given comes from `.dev/up.json` when that is here.
+    /// The client; what is not given comes from `.dev/up.json` when that is here, where the owner asks.
     pub(crate) fn client(&self) -> Result<Client> {
+        self.client_of(|tokens| tokens.owner)
+    }
+
+    /// The same, where a platform administrator asks.
+    pub(crate) fn operator(&self) -> Result<Client> {
+        self.client_of(|tokens| tokens.platform_admin)
+    }
+
+    fn client_of(&self, person: fn(Tokens) -> String) -> Result<Client> {
         if let (Some(server), Some(token)) = (&self.server, &self.token) {
             return Client::new(server.clone(), token.clone());
         }
         let up = self.up.as_deref().map_or_else(Up::find, Up::read).context("give --server and --token (or DRIFTPACK_SERVER and DRIFTPACK_TOKEN), or start the service with ./dev up")?;
-        let (server, token) = self.completed(up)?;
+        let (server, token) = self.completed(up, person)?;
         Client::new(server, token)
     }
 
     /// The file's token is for the file's service: any other gets a token that was given for it, or none.
-    fn completed(&self, up: Up) -> Result<(Url, Secret)> {
+    fn completed(&self, up: Up, person: fn(Tokens) -> String) -> Result<(Url, Secret)> {
         let server = self.server.clone().unwrap_or_else(|| up.base_url.clone());
         if let Some(token) = &self.token {
             return Ok((server, token.clone()));
@@ -74,7 +83,7 @@ impl Target {
             "give --token (or DRIFTPACK_TOKEN) for {server}: the token of ./dev up is for {} alone",
             up.base_url
         );
-        Ok((server, Secret::new(up.tokens.owner)))
+        Ok((server, Secret::new(person(up.tokens))))
     }
 }
 
@@ -99,6 +108,25 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         json(self.send(self.request(Method::GET, path)?).await?).await
+    }
+
+    /// Gets what is at `path` for the names and values of a query.
+    pub(crate) async fn ask(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value> {
+        let mut url = self.address(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        json(self.send(self.http.get(url).bearer_auth(self.token.reveal())).await?).await
+    }
+
+    /// Posts to `path`, with a body where there is one.
+    pub(crate) async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Value> {
+        let request = self.http.post(self.address(path)?).bearer_auth(self.token.reveal());
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        json(self.send(request).await?).await
     }
 
     /// Posts under a key: sent twice it happens once.
@@ -171,6 +199,16 @@ impl Client {
             .with_context(|| format!("{} is no base address", self.base))
     }
 
+    /// The address of names from outside: what stands in them leads nowhere else.
+    fn address(&self, path: &[&str]) -> Result<Url> {
+        let mut url = self.url("")?;
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("{} is no base address", self.base))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder> {
         Ok(self.http.request(method, self.url(path)?).bearer_auth(self.token.reveal()))
     }
@@ -230,7 +268,8 @@ mod tests {
 
     fn completed(server: Option<&str>, token: Option<&str>) -> Result<(Url, Secret)> {
         let server = server.map(|url| url.parse().unwrap());
-        Target { server, token: token.map(Secret::new), up: None }.completed(up())
+        let target = Target { server, token: token.map(Secret::new), up: None };
+        target.completed(up(), |tokens| tokens.owner)
     }
 
     #[test]

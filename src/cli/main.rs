@@ -12,6 +12,7 @@ mod say;
 mod shutdown;
 mod story;
 mod telemetry;
+mod terminal;
 mod up;
 
 use std::process::ExitCode;
@@ -21,7 +22,9 @@ use clap::{CommandFactory as _, Parser};
 use clap_complete::Shell;
 
 use commands::service::Parts;
-use commands::{admin, dev, export, ingest, migrate, service, verify};
+use commands::{
+    admin, dev, export, ingest, migrate, queues, runs, schedules, service, verify, workers,
+};
 
 /// Not 1: for `verify` that means a broken pack.
 const FAILED: u8 = 4;
@@ -36,7 +39,7 @@ const USAGE: u8 = 64;
 #[command(
     after_help = "Settings of the service are DRIFTWISE_* variables; `driftpack config show` checks them.
 In a checkout, ./dev demo shows everything and ./dev up keeps it running.
-Exit code: 0 done, 4 failed, 64 wrong arguments; `ingest` and `verify` have more, see there."
+Exit code: 0 done, 4 failed, 64 wrong arguments; `ingest`, `verify` and `runs watch` have more, see there."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -56,6 +59,12 @@ enum Command {
     Export(export::Args),
     Verify(verify::Args),
     Demo(commands::demo::Args),
+    #[command(subcommand)]
+    Runs(runs::Command),
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+    Queues(queues::Args),
+    Workers(workers::Args),
     #[command(subcommand)]
     Admin(admin::Command),
     #[command(subcommand)]
@@ -104,6 +113,10 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Export(args) => Box::pin(export::run(args)).await,
         Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Demo(args) => Box::pin(commands::demo::run(args)).await,
+        Command::Runs(command) => Box::pin(runs::run(command)).await,
+        Command::Schedules(command) => Box::pin(schedules::run(command)).await,
+        Command::Queues(args) => Box::pin(queues::run(args)).await,
+        Command::Workers(args) => Box::pin(workers::run(args)).await,
         Command::Admin(command) => Box::pin(admin::run(command)).await,
         Command::Dev(command) => Box::pin(dev::run(command)).await,
         Command::Config(command) => commands::config::run(&command),

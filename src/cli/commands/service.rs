@@ -84,6 +84,7 @@ fn work(
     tasks: &mut JoinSet<Result<()>>,
 ) -> Result<()> {
     let builder = Worker::builder(base.pool.clone(), Arc::new(base.ports(config)))
+        .program(format!("driftpack {}", env!("CARGO_PKG_VERSION")))
         .concurrency(config.worker_concurrency)
         .lease(config.worker_lease);
     let worker = workflows::register(builder).build().context("the worker cannot be set up")?;
