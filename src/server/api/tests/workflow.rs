@@ -104,10 +104,10 @@ async fn what_cannot_be_asked_for_is_refused_by_name(owner: PgPool) {
         let refused = office.get(&format!("workflows/runs{query}")).await;
         assert_eq!(refused.refusal(), (400, "invalid_parameter".to_owned()), "{query}");
     }
-    for run in ["nonsense", &Uuid::nil().to_string()] {
+    for (run, what) in [("nonsense", "thing"), (&Uuid::nil().to_string(), "workflow run")] {
         let refused = office.get(&format!("workflows/runs/{run}")).await;
         assert_eq!(refused.refusal(), (404, "not_found".to_owned()), "{run}");
-        assert_eq!(refused.json()["message"], json!("There is no such workflow run here."));
+        assert_eq!(refused.json()["message"], json!(format!("There is no such {what} here.")));
     }
 }
 
