@@ -95,7 +95,8 @@ fn state(run: &Value) -> String {
     let mut told = text(&run["state"]);
     let (step, done, total) =
         (&run["progress"]["step"], &run["progress"]["done"], &run["progress"]["total"]);
-    if let Some(step) = step.as_str() {
+    // What a finished run was at last is no news.
+    if let Some(step) = step.as_str().filter(|_| told != "succeeded") {
         told = format!("{told} at {step} ({done} of {total})");
     }
     match run["waiting_for"]["kind"].as_str() {

@@ -101,11 +101,19 @@ fn away_from_a_terminal_watching_is_a_line_for_each_change() {
 }
 
 #[test]
+fn a_run_that_has_succeeded_is_at_nothing_any_more() {
+    let mut done = detail("succeeded");
+    done["run"]["error"] = json!(null);
+    assert_eq!(watch::line(&done), "succeeded");
+    assert!(show::head(&done, now()).contains("\nstate      succeeded\n"));
+}
+
+#[test]
 fn a_step_is_found_by_its_name_and_what_is_none_is_told_what_there_is() {
     let steps = &detail("failed")["steps"];
     assert_eq!(act::named(steps, "collect").unwrap(), 2);
-    let refused = act::named(steps, "colect").unwrap_err().to_string();
-    assert_eq!(refused, "the run has no step \"colect\"; it has: begin, collect, seal");
+    let refused = act::named(steps, "sealing").unwrap_err().to_string();
+    assert_eq!(refused, "the run has no step \"sealing\"; it has: begin, collect, seal");
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub(super) fn screen(answer: &Value, now: DateTime<Utc>) -> String {
 pub(super) fn line(answer: &Value) -> String {
     let run = &answer["run"];
     let mut line = text(&run["state"]);
-    if let Some(step) = run["progress"]["step"].as_str() {
+    if let Some(step) = run["progress"]["step"].as_str().filter(|_| line != "succeeded") {
         let (done, total) = (&run["progress"]["done"], &run["progress"]["total"]);
         line = format!("{line} {step} {done}/{total}");
     }
