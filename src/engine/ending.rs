@@ -119,7 +119,8 @@ async fn in_transaction<P>(
         Result::Failed(error) => (RunState::Failed, None, Some(error)),
         Result::Cancelled => (RunState::Cancelled, None, None),
     };
-    let ending = Ending { state, output, error, at, is_child: claim.is_child };
+    let now = around.clock.sql_now();
+    let ending = Ending { state, output, error, at, now, is_child: claim.is_child };
     let ended = store::finish(&mut tx, around.transport.as_ref(), claim.lease, ending)
         .await
         .map_err(Failure::transient)?;

@@ -266,6 +266,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) output: Option<&'a RawValue>,
     pub(crate) error: Option<&'a FailureRecord>,
     pub(crate) at: Time,
+    /// When whoever goes on because of it is due: by the database's clock if this is `None`.
+    pub(crate) now: Option<Time>,
     pub(crate) is_child: bool,
 }
 
@@ -301,7 +303,7 @@ pub(crate) async fn finish(
     .rows_affected()
         == 1;
     if ended && ending.is_child {
-        children_ended(conn, transport, &[lease.run_id], Some(ending.at)).await?;
+        children_ended(conn, transport, &[lease.run_id], ending.now).await?;
     }
     Ok(ended)
 }

@@ -181,7 +181,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let journal = own_pool(&parts.pool, connections);
         let surroundings = Surroundings {
             pool: parts.pool,
-            writer: Writer::start(&journal, &parts.transport),
+            writer: Writer::start(&journal, &parts.transport, &parts.clock),
             journal: journal.clone(),
             transport: parts.transport,
             clock: parts.clock,

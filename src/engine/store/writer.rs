@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::journal::{self, Place, Written};
 use super::{Ending, Lease};
 use crate::queue::Transport;
-use crate::{Error, RunState, Time, figures};
+use crate::{Clock, Error, RunState, Time, figures};
 
 /// Writers per worker: while one batch is on its way to the disk, the next one is put together.
 const WRITERS: usize = 2;
@@ -72,9 +72,10 @@ impl Drop for Desk {
 
 impl Writer {
     /// Begins to write through `pool`.
-    pub(crate) fn start(pool: &PgPool, transport: &Arc<dyn Transport>) -> Self {
+    pub(crate) fn start(pool: &PgPool, transport: &Arc<dyn Transport>, clock: &Clock) -> Self {
         let queue = Arc::new(Queue::default());
-        let database = Database { pool: pool.clone(), transport: transport.clone() };
+        let (pool, transport, clock) = (pool.clone(), transport.clone(), clock.clone());
+        let database = Database { pool, transport, clock };
         let writers =
             (0..WRITERS).map(|_| tokio::spawn(work(queue.clone(), database.clone()))).collect();
         Self(Arc::new(Desk { queue, writers }))
@@ -115,6 +116,7 @@ impl Writer {
 struct Database {
     pool: PgPool,
     transport: Arc<dyn Transport>,
+    clock: Clock,
 }
 
 async fn work(queue: Arc<Queue>, database: Database) {
@@ -276,9 +278,8 @@ impl Batched for Success {
             let mut tx = database.pool.begin().await?;
             let ended = finish_many(&mut *tx, &ids, &epochs, &outputs, &at).await?;
             let transport = database.transport.as_ref();
-            super::children_ended(&mut tx, transport, &ended, at.first().copied())
-                .await
-                .map_err(into_sqlx)?;
+            let now = database.clock.sql_now();
+            super::children_ended(&mut tx, transport, &ended, now).await.map_err(into_sqlx)?;
             tx.commit().await?;
             ended
         } else {
@@ -295,6 +296,7 @@ impl Batched for Success {
             output: Some(&self.output),
             error: None,
             at: self.at,
+            now: database.clock.sql_now(),
             is_child: self.is_child,
         };
         let transport = database.transport.as_ref();

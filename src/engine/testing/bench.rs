@@ -41,15 +41,16 @@ impl<'h, H: Harness> Bench<'h, H> {
         known.add::<H::Workflow>();
         self.harness.register(&mut known);
         let transport: Arc<dyn Transport> = Arc::new(Deaf);
+        let clock = Clock::from(self.clock.clone());
         Driver {
             ports: self.harness.ports(),
             registry: known.0,
             surroundings: Surroundings {
                 pool: self.pool.clone(),
                 journal: self.pool.clone(),
-                writer: Writer::start(&self.pool, &transport),
+                writer: Writer::start(&self.pool, &transport, &clock),
                 transport,
-                clock: Clock::from(self.clock.clone()),
+                clock,
                 // Every wait suspends the run, so that this bench can see it and move the clock.
                 patience: Duration::ZERO,
                 faults,
