@@ -101,6 +101,10 @@ begin
                     room := 1;
                     total := total - 1;
                 end if;
+                if room > 0 and workflow.max_running_per_key is not null then
+                    -- What is left for this key's lane of another version, or of a lower priority.
+                    counts := counts || jsonb_build_object(key, coalesce((counts ->> key)::integer, 0) + room);
+                end if;
                 if room > 0 then
                     found_here := found_here + 1;
                     return next;

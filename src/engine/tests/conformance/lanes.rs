@@ -44,11 +44,15 @@ impl Log {
 
 macro_rules! logged {
     ($name:ident, $limits:expr) => {
+        logged!($name, concat!("test.", stringify!($name)), 1, $limits);
+    };
+    ($name:ident, $kind:expr, $version:expr, $limits:expr) => {
         #[derive(Serialize, Deserialize)]
         struct $name(String);
 
         impl Workflow for $name {
-            const NAME: &'static str = concat!("test.", stringify!($name));
+            const NAME: &'static str = $kind;
+            const VERSION: u32 = $version;
             const LIMITS: Limits = $limits;
             type Output = ();
             type Ports = Log;
@@ -71,6 +75,8 @@ macro_rules! logged {
 
 logged!(Free, Limits::NONE);
 logged!(Narrow, Limits::NONE.running(3).running_per_key(2));
+logged!(Old, "test.versions", 1, Limits::NONE.running_per_key(2));
+logged!(New, "test.versions", 2, Limits::NONE.running_per_key(2));
 
 async fn start(world: &World, key: &str, runs: usize, priority: i32) {
     let mut tx = world.app.begin().await.unwrap();
@@ -133,6 +139,23 @@ async fn limits_of_a_workflow_and_of_a_key_hold_across_workers(pool: PgPool) {
     for worker in workers {
         worker.stop().await;
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn versions_of_a_workflow_share_its_limits(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.app.begin().await.unwrap();
+    let old = (0..20).map(|_| Old("a".to_owned()));
+    world.client.start_many(&mut tx, old).key("a").await.unwrap();
+    let new = (0..20).map(|_| New("a".to_owned()));
+    world.client.start_many(&mut tx, new).key("a").await.unwrap();
+    tx.commit().await.unwrap();
+    let log = std::sync::Arc::new(Log::default());
+    let worker = world.worker(log.clone()).register::<Old>().register::<New>().concurrency(10);
+    let worker = Running::spawn(worker);
+    drained(&world).await;
+    assert_eq!((log.begun().len(), log.most.lock().unwrap()["a"]), (40, 2));
+    worker.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
