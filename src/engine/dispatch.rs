@@ -74,7 +74,8 @@ struct Outlook {
 impl<P: Send + Sync + 'static> Dispatcher<P> {
     /// Works until `shutdown`, then lets steps in flight finish and gives the runs back.
     pub(crate) async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let stopping = CancellationToken::new();
+        // Seen by the runs at once, whatever the loop is at.
+        let stopping = shutdown.child_token();
         let connection = self.control.connect_options().as_ref().clone();
         let _renewal =
             Renewal::start(connection, self.clock(), self.held.clone(), self.presence.lease)

@@ -20,8 +20,11 @@ use crate::{
 /// Most rows of one list.
 const MOST: usize = 1000;
 
-const RUN: &str = "
-    select id, workflow, version, state, input, progress_step, progress_done, progress_total, epoch, error, output,
+const RUN: &str = "select input, output,";
+/// Without what may be large.
+const LISTED: &str = "select 'null'::json as input, null::json as output,";
+const REST: &str = "
+           id, workflow, version, state, progress_step, progress_done, progress_total, epoch, error,
            cancel_requested_at, pause_requested_at, waiting_for, awaited_name, awaited_seq, parent_id, generation,
            priority, owner, lease_until, key, trace, wake_at, created_at, started_at, ended_at
       from engine.runs
@@ -63,7 +66,8 @@ impl RunFilter {
             query.push(") and created_at >= ").push_bind(from);
         }
         if let Some(before) = self.created_before {
-            query.push(" and created_at < ").push_bind(before);
+            query.push(" and id < engine.first_id_at(").push_bind(before);
+            query.push(" + interval '1 ms') and created_at < ").push_bind(before);
         }
         if let Some(text) = &self.error_contains {
             let text = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
@@ -93,19 +97,21 @@ impl Client {
     /// The run, if there is one.
     pub async fn find(&self, run_id: Uuid) -> Result<Option<RunView>, Error> {
         let mut query = QueryBuilder::new(RUN);
-        query.push(" and id = ").push_bind(run_id);
+        query.push(REST).push(" and id = ").push_bind(run_id);
         let row: Option<RunRow> = query.build_query_as().fetch_optional(&self.pool).await?;
         row.map(RunView::try_from).transpose()
     }
 
-    /// Runs that fit `filter`, the newest first, at most `limit` (and 1,000); `after` is the last one of the page before.
+    /// Runs that fit `filter`, the newest first, at most `limit` (and 1,000), without inputs and outputs; `after` is the
+    /// last one of the page before.
     pub async fn list(
         &self,
         filter: &RunFilter,
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<RunView>, Error> {
-        let mut query = QueryBuilder::new(RUN);
+        let mut query = QueryBuilder::new(LISTED);
+        query.push(REST);
         filter.narrow(&mut query);
         if let Some(after) = after {
             query.push(" and id < ").push_bind(after);

@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Clock::system().sleep(Duration::from_millis(20)).await;
     };
     for run in runs {
-        println!("{}", run.output.unwrap_or_default());
+        println!("{}", client.output::<Report>(run.id).await?.unwrap_or_default());
     }
     stop.cancel();
     worker.await??;
