@@ -17,7 +17,7 @@ use storage::Storage;
 use workflows::{Ports, Product};
 
 use crate::config::{Config, Environment, Secret};
-use crate::{issuer, private};
+use crate::{issuer, private, telemetry};
 
 /// How long a request or a step waits for a connection before it is refused or tried again.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
@@ -96,6 +96,7 @@ impl Base {
                 public_keys: serde_json::to_value(public_keys)?,
             },
             probes: self.renderer.iter().map(chromium_probe).collect(),
+            process_figures: telemetry::figures().context("figures cannot be counted")?,
         })
     }
 }

@@ -3,6 +3,10 @@
 //! Invariant: in both formats a line names every span it was said in, from the outermost on: request or run (whose `trace` is
 //! the id of the request that started it), step, attempt.
 
+use std::time::Duration;
+
+use anyhow::Result;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -34,4 +38,24 @@ pub(crate) fn start(format: LogFormat, filter: Option<&str>) {
             .init(),
         LogFormat::Pretty => subscriber.with_target(false).init(),
     }
+}
+
+/// Upper bounds of lengths in seconds, and of batches: from a step that does next to nothing to one that prints a large pack.
+const BUCKETS: [f64; 12] =
+    [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0];
+/// How often what was counted is put into its buckets, also when nobody asks for it.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Begins to count what the parts of this process report; answers the text that tells it. Needs the runtime.
+pub(crate) fn figures() -> Result<Box<dyn Fn() -> String + Send + Sync>> {
+    let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    engine::describe_metrics();
+    let upkeep = recorder.clone();
+    tokio::spawn(async move {
+        loop {
+            engine::Clock::system().sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(Box::new(move || recorder.render()))
 }

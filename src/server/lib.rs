@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod chain_figures;
 pub mod contract;
+mod engine_figures;
 mod errors;
 pub mod issuer;
 pub mod limiter;

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Verifier;
 use crate::auth::api_key::Pepper;
 use crate::chain_figures::ChainFigures;
+use crate::engine_figures::EngineFigures;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::ready::Readiness;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub clock: engine::Clock,
     pub options: Options,
     pub probes: Vec<Probe>,
+    /// What the parts of this process have counted themselves, in the text format of Prometheus.
+    pub process_figures: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// The parts, and what the server keeps for itself.
@@ -72,6 +75,8 @@ pub struct State {
     pub(crate) probes: Vec<Probe>,
     pub(crate) metrics: Metrics,
     pub(crate) chain_figures: ChainFigures,
+    pub(crate) engine_figures: EngineFigures,
+    pub(crate) process_figures: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) readiness: Readiness,
     /// Bounds the memory of scan files, from their first byte until they are read.
     pub(crate) uploads: Arc<Semaphore>,
@@ -92,8 +97,7 @@ const OPERATIONS: usize = 4;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { pool, engine, storage, verifier, pepper, limiter, clock, options, probes } =
-            parts;
+        let Parts { pool, engine, storage, verifier, pepper, limiter, clock, options, .. } = parts;
         Self {
             pool,
             engine,
@@ -103,7 +107,9 @@ impl State {
             limiter,
             clock,
             options,
-            probes,
+            probes: parts.probes,
+            process_figures: parts.process_figures,
+            engine_figures: EngineFigures::default(),
             metrics: Metrics::default(),
             chain_figures: ChainFigures::default(),
             readiness: Readiness::default(),

@@ -13,7 +13,7 @@ mod verify;
 mod tests;
 
 use db::chain_checks::Figures;
-use engine::{Context, DEFAULT, Failure, Workflow};
+use engine::{Context, DEFAULT, Failure, Limits, Workflow};
 use evidence::chain::Extent;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ impl ChainCheck {
 
 impl Workflow for ChainCheck {
     const NAME: &'static str = "chain_check.verify";
+    // A second one at the same time would do the same work twice.
+    const LIMITS: Limits = Limits::NONE.running(1);
     type Output = Checked;
     type Ports = Ports;
 

@@ -13,7 +13,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-use engine::{Context, Failure, Workflow};
+use engine::{Context, Failure, Limits, Workflow};
 use serde::{Deserialize, Serialize};
 
 use crate::Ports;
@@ -59,6 +59,8 @@ impl History {
 
 impl Workflow for History {
     const NAME: &'static str = "history.purge";
+    // A second one at the same time would do the same work twice.
+    const LIMITS: Limits = Limits::NONE.running(1);
     type Output = Removed;
     type Ports = Ports;
 

@@ -107,7 +107,8 @@ impl Api {
     ) -> Result<PlainText<String>, Refused<InternalErrors>> {
         let state = &context.state;
         let chains = state.chain_figures.render(&state.pool).await;
-        Ok(PlainText(state.metrics.render() + &chains))
+        let runs = state.engine_figures.render(&state.engine, context.now).await;
+        Ok(PlainText(state.metrics.render() + &chains + &runs + &(state.process_figures)()))
     }
 
     /// Give this document

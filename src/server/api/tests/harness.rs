@@ -93,6 +93,7 @@ impl Server {
             clock,
             options: Options { scan_bytes_max: 100_000, ..Options::default() },
             probes: vec![],
+            process_figures: Box::new(String::new),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
