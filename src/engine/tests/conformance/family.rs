@@ -122,7 +122,7 @@ impl Workflow for Unlucky {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_childs_failure_reaches_its_parent_with_its_cause(pool: PgPool) {
+async fn the_failure_of_a_child_reaches_its_parent_with_its_cause(pool: PgPool) {
     let world = World::new(pool).await;
     let ports = Ports::new(world.app.clone());
     let worker = Running::spawn(world.worker(ports).register::<Unlucky>().register::<Square>());

@@ -92,7 +92,7 @@ async fn drained(world: &World) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn one_key_with_many_runs_does_not_delay_anothers_one(pool: PgPool) {
+async fn one_key_with_many_runs_does_not_delay_the_single_run_of_another(pool: PgPool) {
     let world = World::new(pool).await;
     start(&world, "big", 500, 0).await;
     start(&world, "small", 1, 0).await;
