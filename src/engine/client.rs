@@ -86,9 +86,11 @@ impl Client {
         sender_key: Option<&str>,
     ) -> Result<bool, Error> {
         let payload = serde_json::to_string(payload)?;
-        if payload.len() > VALUE_BYTES {
+        // The step that takes it records it with a few bytes around it.
+        let limit = VALUE_BYTES - 64;
+        if payload.len() > limit {
             let (what, bytes) = ("a signal's payload", payload.len());
-            return Err(Error::TooLarge { what, bytes, limit: VALUE_BYTES });
+            return Err(Error::TooLarge { what, bytes, limit });
         }
         let sent = sqlx::query_file!(
             "sql/signal.sql",
@@ -172,6 +174,7 @@ impl Client {
             r#"
             update engine.runs
                set pause_requested_at = coalesce($2, now()),
+                   awaited_name = case when waiting_for = 'signal' then awaited_name end,
                    waiting_for = null,
                    state = case when state = 'running' then state else 'paused' end
              where id = $1
@@ -196,12 +199,17 @@ impl Client {
             r#"
             update engine.runs
                set pause_requested_at = null,
-                   waiting_for = case when state = 'paused' and wake_at > coalesce($2::timestamptz, now()) then 'time'
+                   -- One that waited for a signal looks whether it has come, and waits on.
+                   waiting_for = case when state = 'paused' and awaited_name is null
+                                           and wake_at > coalesce($2::timestamptz, now()) then 'time'
                                       when state = 'waiting' then waiting_for
                                  end,
-                   wake_at = case when state = 'paused' then coalesce(wake_at, $2, now()) else wake_at end,
+                   wake_at = case when state <> 'paused' then wake_at
+                                  when awaited_name is not null then coalesce($2, now())
+                                  else coalesce(wake_at, $2, now())
+                             end,
                    state = case when state <> 'paused' then state
-                                when wake_at > coalesce($2::timestamptz, now()) then 'waiting'
+                                when awaited_name is null and wake_at > coalesce($2, now()) then 'waiting'
                                 else 'queued'
                            end
              where id = $1

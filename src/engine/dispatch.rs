@@ -29,6 +29,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const AFTERLOOK: Duration = Duration::from_millis(25);
 /// Shortest time between two sweeps, however many wake-ups arrive.
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
+/// Most runs that one sweep takes back, and most that it wakes; `sweep.sql` has the same number.
+const SWEPT: i64 = 500;
 /// How long a wake-up is kept back while no slot is free, so that another worker may get the next.
 const SLOT_WAIT: Duration = Duration::from_secs(1);
 /// The longest that a schedule that could not be fired is left alone.
@@ -49,11 +51,19 @@ pub(crate) struct Dispatcher<P> {
     /// Schedules that could not be fired.
     pub(crate) ailing: Mutex<HashMap<&'static str, Rest>>,
     pub(crate) kinds: Kinds,
-    /// Per workflow, the key that was served last.
-    pub(crate) served: Mutex<HashMap<String, String>>,
+    pub(crate) served: Mutex<Served>,
     pub(crate) held: Arc<Held>,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) nudge: Arc<Notify>,
+}
+
+/// Whose turn it was last.
+#[derive(Default)]
+pub(crate) struct Served {
+    /// Per workflow, the key.
+    keys: HashMap<String, String>,
+    /// The workflow and the version.
+    kind: (String, i32),
 }
 
 /// How long a schedule is left alone.
@@ -69,6 +79,8 @@ struct Outlook {
     sweep_in: Duration,
     /// More is due than there were slots for.
     backlog: bool,
+    /// Something was due at the last sweep, perhaps what could not be had: a limit, a lock.
+    queued: bool,
 }
 
 impl<P: Send + Sync + 'static> Dispatcher<P> {
@@ -83,7 +95,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         let mut services = self.services(&stopping);
         let mut runs = JoinSet::new();
         let clock = self.clock();
-        let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false };
+        let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false, queued: false };
         // By a clock that does not jump: a wall clock set back must not push the next sweep away.
         let (mut sweep_at, mut swept) = (clock.monotonic(), None);
         let mut afterlook = None;
@@ -108,7 +120,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                         // It may wait for a moment nearer than the next sweep.
                         sweep_at = sweep_at.min(clock.monotonic());
                     }
-                    if outlook.backlog {
+                    if outlook.backlog || outlook.queued {
                         outlook.backlog = self.claim(&mut runs, &stopping).await;
                     }
                 }
@@ -143,10 +155,10 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         let control = self.control.clone();
         let transport = self.driver.surroundings.transport.clone();
         let (presence, clock) = (self.presence.clone(), self.clock());
-        let pool = control.clone();
+        let (pool, beating) = (control.clone(), clock.clone());
         services.spawn(async move {
             loop {
-                if let Err(error) = presence.beat(&pool, &clock).await {
+                if let Err(error) = presence.beat(&pool, &beating).await {
                     tracing::warn!(%error, "a sign of life was not written");
                 }
                 Clock::system().sleep(presence::BEAT).await;
@@ -157,6 +169,9 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             loop {
                 if let Err(error) = transport.purge(control.clone()).await {
                     tracing::warn!(%error, "old wake-ups could not be deleted");
+                }
+                if let Err(error) = presence::forget(&control, &clock).await {
+                    tracing::warn!(%error, "rows of dead workers could not be deleted");
                 }
                 // Real time: what is cleaned up is dated by the database's clock.
                 Clock::system().sleep(PURGE).await;
@@ -187,7 +202,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             Ok(swept) => swept,
             Err(error) => {
                 tracing::warn!(%error, "the sweep failed");
-                return Outlook { sweep_in: SWEEP, backlog: true };
+                return Outlook { sweep_in: SWEEP, backlog: true, queued: true };
             }
         };
         if swept.lapsed > 0 {
@@ -204,7 +219,11 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         }
         let due = swept.queued || swept.lapsed + swept.woken > 0;
         let backlog = due && self.claim(runs, stopping).await;
-        Outlook { sweep_in: sweep_in.min(SWEEP), backlog }
+        if swept.lapsed.max(swept.woken) >= SWEPT {
+            // There may be more of them.
+            sweep_in = Duration::ZERO;
+        }
+        Outlook { sweep_in: sweep_in.min(SWEEP), backlog, queued: swept.queued }
     }
 
     async fn fire_schedules(&self) {
@@ -312,24 +331,26 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
 
     /// Claims, and remembers whose turn it was.
     async fn claim_at_most(&self, free: usize) -> sqlx::Result<Vec<store::Claimed>> {
-        let cursors: Vec<String> = {
+        let (cursors, last): (Vec<String>, _) = {
             let served = self.served();
-            let cursor = |name| served.get(name).cloned().unwrap_or_default();
-            self.kinds.names.iter().map(cursor).collect()
+            let cursor = |name| served.keys.get(name).cloned().unwrap_or_default();
+            (self.kinds.names.iter().map(cursor).collect(), served.kind.clone())
         };
         let Presence { id, lease, .. } = &self.presence;
-        let claimant = Claimant { owner: id, lease: *lease, cursors: &cursors };
+        let claimant =
+            Claimant { owner: id, lease: *lease, cursors: &cursors, last: (&last.0, last.1) };
         let now = self.clock().sql_now();
         let mut claimed = store::claim(&self.control, now, &self.kinds, claimant, free).await?;
         claimed.sort_by_key(|run| run.place);
         let mut served = self.served();
         for run in &claimed {
-            served.insert(run.workflow.clone(), run.key.clone());
+            served.keys.insert(run.workflow.clone(), run.key.clone());
+            served.kind = (run.workflow.clone(), run.version);
         }
         Ok(claimed)
     }
 
-    fn served(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    fn served(&self) -> MutexGuard<'_, Served> {
         self.served.lock().expect("nothing panics while it holds this lock")
     }
 

@@ -49,7 +49,11 @@ pub(crate) async fn end<P>(
     if with_hook {
         // Before the end, so that nobody holds a parent's row and waits for a child's: that would be the wrong way round.
         let now = around.clock.sql_now();
-        store::cancel_children(&around.journal, now, claim.lease).await?;
+        if let Err(error) = store::cancel_children(&around.journal, now, claim.lease).await {
+            tracing::warn!(%error, "the children could not be asked to stop; the end waits");
+            let waits = store::postpone(&around.journal, now, claim.lease, POSTPONE).await?;
+            return Ok(if waits { Left::Waiting } else { Left::Lost });
+        }
     }
     for tried in 0..TRIES {
         match once(around, claim, &result, with_hook).await {

@@ -88,6 +88,12 @@ impl Failure {
         }
     }
 
+    /// Moves it to a step of this run, from one of another run.
+    pub(crate) fn moved_to_step(mut self, step: &str) -> Self {
+        self.step = Some(step.to_owned());
+        self
+    }
+
     /// Notes the step it happened in, unless an inner one is noted already.
     pub(crate) fn at_step(mut self, step: &str) -> Self {
         self.step.get_or_insert_with(|| step.to_owned());

@@ -55,6 +55,9 @@ impl Operator<'_> {
         new_version: Option<u32>,
     ) -> Result<bool, Error> {
         let seq = place(conn, run_id, from).await?;
+        if *from == RetryFrom::Failed {
+            self.rewind_children(conn, run_id, seq).await?;
+        }
         let new_version = new_version.map(version);
         if !self.rewind(conn, run_id, seq, new_version).await? {
             return known(conn, run_id).await.map(|()| false);
@@ -121,6 +124,7 @@ impl Operator<'_> {
         let mut run_ids = Vec::with_capacity(candidates.len());
         for run_id in candidates {
             let seq = place(conn, run_id, &RetryFrom::Failed).await?;
+            self.rewind_children(conn, run_id, seq).await?;
             if self.rewind(conn, run_id, seq, None).await? {
                 let detail = json!({"from": "failed", "from_seq": seq});
                 self.note(conn, true, Deed::run("redrive", run_id, detail)).await?;
@@ -255,6 +259,49 @@ impl Operator<'_> {
         .ok_or_else(|| Error::UnknownSchedule(name.to_owned()))
     }
 
+    /// Sends the failed children back that a join at `seq` waits for: it would fail by them again.
+    async fn rewind_children(
+        &self,
+        conn: &mut PgConnection,
+        run_id: Uuid,
+        seq: Option<i32>,
+    ) -> Result<(), Error> {
+        let children = sqlx::query_scalar!(
+            r#"
+            select child.id
+              from engine.runs as child
+             where child.parent_id = $1
+               and child.state = 'failed'
+               and child.parent_seq = (
+                    select max(spawn.seq)
+                      from engine.steps as spawn
+                      join engine.steps as joined
+                        on joined.run_id = spawn.run_id
+                       and joined.name = spawn.name
+                     where joined.run_id = $1
+                       and joined.seq = $2
+                       and joined.kind = 'join'
+                       and spawn.kind = 'spawn'
+                       and spawn.seq < joined.seq)
+               and exists (select from engine.runs where id = $1 and state = 'failed')
+             order by child.id
+            "#,
+            run_id,
+            seq,
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        for child in children {
+            let seq = place(conn, child, &RetryFrom::Failed).await?;
+            Box::pin(self.rewind_children(conn, child, seq)).await?;
+            if self.rewind(conn, child, seq, None).await? {
+                let detail = json!({"from": "failed", "from_seq": seq, "with_parent": run_id});
+                self.note(conn, true, Deed::run("retry", child, detail)).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn rewind(
         &self,
         conn: &mut PgConnection,
@@ -349,7 +396,7 @@ async fn place(
               from engine.steps as step
               join engine.runs as run on run.id = step.run_id
              where step.run_id = $1
-               and step.state = 'failed'
+               and (step.state = 'failed' or step.kind = 'join')
                and step.name = run.error ->> 'step'
             "#,
             run_id

@@ -95,7 +95,15 @@ impl<P> Schedule<P> {
             zone: zone.to_owned(),
             times: parse(cron, zone),
             misfire: Misfire::default(),
-            input: Box::new(move |tick| Ok(serde_json::value::to_raw_value(&input(tick))?)),
+            input: Box::new(move |tick| {
+                // The loop that fires schedules is everybody's: a panic here must not end it.
+                let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| input(tick)));
+                let made = made.map_err(|_| Error::Schedule {
+                    name: name.to_owned(),
+                    reason: "its input could not be made: the code panicked".to_owned(),
+                })?;
+                Ok(serde_json::value::to_raw_value(&made)?)
+            }),
             ports: std::marker::PhantomData,
         }
     }
@@ -387,6 +395,7 @@ async fn start<P>(
         trace: Some(format!("schedule {} {}", schedule.name, tick.to_rfc3339())),
         parent: None,
         turn: Turn::Now,
+        at_most: None,
     };
     let run = [run];
     if insert_many(&mut *conn, clock.sql_now(), &run).await? == 1 {

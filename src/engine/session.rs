@@ -179,6 +179,10 @@ impl Session {
         loop {
             match ask().await {
                 Ok(answer) => return answer,
+                Err(error) if is_about_the_data(&error) => {
+                    let failure = Failure::permanent(error).code("refused_by_database");
+                    self.leave(Leave::Contradiction(failure)).await;
+                }
                 Err(error) if tried >= WRITE_ATTEMPTS => self.leave(Leave::Abandoned(error)).await,
                 Err(error) => {
                     tracing::warn!(%error, tried, "the journal did not answer, trying again");
@@ -238,4 +242,11 @@ impl Session {
     pub(crate) fn unread(&self) -> usize {
         self.unread.load(Ordering::Acquire)
     }
+}
+
+/// Whether the database said no to what was written, so that it would say so each time: a wrong value (class 22), a broken
+/// constraint (class 23).
+fn is_about_the_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }

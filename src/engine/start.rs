@@ -181,6 +181,7 @@ impl Options {
             trace,
             parent: None,
             turn: Turn::Now,
+            at_most: None,
         })
     }
 }
@@ -207,6 +208,8 @@ pub(crate) struct NewRun {
     /// The parent, and the place of its step.
     pub(crate) parent: Option<(Uuid, i32)>,
     pub(crate) turn: Turn,
+    /// How many of its siblings and itself may be due or running.
+    pub(crate) at_most: Option<i32>,
 }
 
 /// Inserts runs; how many. Those whose id or idempotency key is taken are left out.
@@ -234,6 +237,7 @@ pub(crate) async fn insert_many(
         &column(runs, |run| run.parent.map(|(id, _)| id)) as &[Option<Uuid>],
         &column(runs, |run| run.parent.map(|(_, seq)| seq)) as &[Option<i32>],
         &column(runs, |run| run.turn == Turn::Later),
+        &column(runs, |run| run.at_most) as &[Option<i32>],
     )
     .execute(conn)
     .await?;

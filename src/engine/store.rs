@@ -61,6 +61,8 @@ pub(crate) struct Claimant<'a> {
     pub(crate) lease: Duration,
     /// Per kind, the key that was served last; empty to begin with the first.
     pub(crate) cursors: &'a [String],
+    /// The kind that was served last.
+    pub(crate) last: (&'a str, i32),
 }
 
 /// Claims up to `limit` due runs: those of the highest priority, their keys in turn. Fewer does not mean that no more
@@ -82,6 +84,8 @@ pub(crate) async fn claim(
         claimant.owner,
         i32::try_from(limit).unwrap_or(i32::MAX),
         interval(claimant.lease),
+        claimant.last.0,
+        claimant.last.1,
     )
     .fetch_all(db)
     .await

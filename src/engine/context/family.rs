@@ -95,6 +95,7 @@ impl<P: Send + Sync + 'static> Context<P> {
                         trace: kin.trace.clone(),
                         parent: Some(parent),
                         turn: if nth < at_most.max(1) { Turn::Now } else { Turn::Later },
+                        at_most: Some(i32::try_from(at_most.max(1)).unwrap_or(i32::MAX)),
                     })
                     .collect();
                 let around = around.clone();
@@ -124,7 +125,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         &mut self,
         children: Children<W>,
     ) -> Result<Vec<Result<W::Output, Failure>>, Failure> {
-        let Children { name, seq, .. } = children;
+        let Children { name, seq, ids, .. } = children;
         let wait = Wait { at_most: None, awaited_seq: Some(seq), suspend: true };
         let ends = self.wait(name, "join", wait).await?;
         let ends: Vec<ChildEnd<W::Output>> = serde_json::from_str(ends.get()).map_err(|error| {
@@ -132,7 +133,14 @@ impl<P: Send + Sync + 'static> Context<P> {
                 .code("child_output")
                 .at_step(name)
         })?;
-        Ok(ends.into_iter().map(ChildEnd::into_result).collect())
+        if ends.len() != ids.len() {
+            let (found, started) = (ends.len(), ids.len());
+            return Err(Failure::permanent(format!("{found} of {started} children are left"))
+                .code("children_gone")
+                .at_step(name));
+        }
+        let own = |failure: Failure| failure.moved_to_step(name);
+        Ok(ends.into_iter().map(|end| end.into_result().map_err(own)).collect())
     }
 }
 

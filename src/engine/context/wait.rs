@@ -16,6 +16,9 @@ use crate::store::VALUE_BYTES;
 use crate::store::journal::{self, Wait};
 use crate::{Failure, Policy, Time};
 
+/// The longest wait: the database's calendar has an end.
+const EVER: Duration = Duration::from_hours(24 * 365 * 1000);
+
 /// What a signal's step has on record.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Taken<T> {
@@ -27,8 +30,11 @@ impl<P: Send + Sync + 'static> Context<P> {
     /// when it is long. Never early; late by some milliseconds.
     pub async fn sleep(&mut self, name: &'static str, duration: Duration) -> Result<(), Failure> {
         let patience = self.session.surroundings.patience;
-        let wait =
-            Wait { at_most: Some(duration), awaited_seq: None, suspend: duration > patience };
+        let wait = Wait {
+            at_most: Some(duration.min(EVER)),
+            awaited_seq: None,
+            suspend: duration > patience,
+        };
         self.wait(name, "sleep", wait).await.map(drop)
     }
 
@@ -48,7 +54,8 @@ impl<P: Send + Sync + 'static> Context<P> {
         signal: &'static str,
         timeout: Option<Duration>,
     ) -> Result<Option<T>, Failure> {
-        let wait = Wait { at_most: timeout, awaited_seq: None, suspend: true };
+        let at_most = timeout.map(|timeout| timeout.min(EVER));
+        let wait = Wait { at_most, awaited_seq: None, suspend: true };
         let came = self.wait(signal, "signal", wait).await?;
         let taken: Option<Taken<T>> = serde_json::from_str(came.get()).map_err(|error| {
             Failure::permanent(format!("the payload of signal {signal} does not parse: {error}"))

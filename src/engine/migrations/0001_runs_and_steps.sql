@@ -45,6 +45,7 @@ create table engine.runs (
     news                bigint      not null default 0,
     parent_id           uuid,
     parent_seq          integer,
+    at_most             integer,
     generation          integer     not null default 0,
     reopened            boolean     not null default false,
     cancel_requested_at timestamptz,
@@ -87,6 +88,7 @@ comment on column engine.runs.awaited_name is 'The name of the signal that it wa
 comment on column engine.runs.awaited_seq is 'The place of the step whose children it waits for.';
 comment on column engine.runs.news is 'Raised by whoever has something for the run, so that its row is locked by them in any case.';
 comment on column engine.runs.parent_seq is 'The place of the parent''s step that started it.';
+comment on column engine.runs.at_most is 'Of a bounded fan-out: how many of its siblings and itself may be due or running.';
 comment on column engine.runs.generation is 'How often an operator has sent it back.';
 comment on column engine.runs.reopened is 'Sent back, and the application has not been told yet.';
 

@@ -68,11 +68,12 @@ begin
             output := json_build_object('signal', signal.payload);
         end if;
     elsif p_kind = 'join' then
-        if not exists (
-            select from engine.runs as child
-             where child.parent_id = p_run and child.parent_seq = p_awaited and child.ended_at is null
-        ) then
-            output := engine.ends_of_children(p_run, p_awaited);
+        -- One statement, one snapshot: a child that an operator sends back meanwhile has ended, or has not.
+        select engine.ends_of_children(p_run, p_awaited) into output
+         where not exists (
+                select from engine.runs as child
+                 where child.parent_id = p_run and child.parent_seq = p_awaited and child.ended_at is null);
+        if found then
             if octet_length(output::text) > 262144 then
                 output := null;
                 outcome := 'too_large';
@@ -143,25 +144,35 @@ declare
     total bigint := 0;
 begin
     for family in
-        select run.parent_id as parent, run.parent_seq as seq, count(*) as ended
+        select run.parent_id as parent, run.parent_seq as seq, max(run.at_most) as at_most
           from engine.runs as run
          where run.id = any(p_ended) and run.parent_id is not null
          group by 1, 2
          order by 1, 2
     loop
         perform from engine.runs as parent where parent.id = family.parent for no key update;
+        -- As many as there is room for, which is none where a child ended that had never had its turn.
+        with next as materialized (
+            select sibling.id
+              from engine.runs as sibling
+             where sibling.parent_id = family.parent
+               and sibling.parent_seq = family.seq
+               and sibling.ended_at is null
+               and sibling.waiting_for = 'turn'
+             order by sibling.id
+             limit greatest(0, family.at_most - (
+                    select count(*)
+                      from engine.runs as busy
+                     where busy.parent_id = family.parent
+                       and busy.parent_seq = family.seq
+                       and busy.ended_at is null
+                       and busy.waiting_for is distinct from 'turn'))
+               for no key update
+        )
         update engine.runs as child
            set state = 'queued', waiting_for = null, wake_at = coalesce(p_now, now())
-         where child.id in (
-                select next.id
-                  from engine.runs as next
-                 where next.parent_id = family.parent
-                   and next.parent_seq = family.seq
-                   and next.ended_at is null
-                   and next.waiting_for = 'turn'
-                 order by next.id
-                 limit family.ended
-                   for no key update);
+          from next
+         where child.id = next.id;
         update engine.runs as parent
            set news = news + 1,
                state = 'queued',

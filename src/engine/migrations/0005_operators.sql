@@ -42,6 +42,18 @@ begin
         select s.*, run.generation from engine.steps as s where s.run_id = p_run and s.seq >= p_seq;
         delete from engine.steps as s where s.run_id = p_run and s.seq >= p_seq;
         update engine.signals as s set taken_seq = null where s.run_id = p_run and s.taken_seq >= p_seq;
+        -- Children of steps that will start children again are nobody's: those still at it are asked to stop.
+        update engine.runs as child
+           set parent_seq = -child.parent_seq,
+               cancel_requested_at = case when child.ended_at is null
+                                          then coalesce(child.cancel_requested_at, p_now, now())
+                                          else child.cancel_requested_at
+                                     end,
+               pause_requested_at = null,
+               wake_at = case when child.state in ('waiting', 'paused') then coalesce(p_now, now()) else child.wake_at end,
+               waiting_for = null,
+               state = case when child.state in ('waiting', 'paused') then 'queued' else child.state end
+         where child.parent_id = p_run and child.parent_seq >= p_seq;
     end if;
     update engine.runs as r
        set state = 'queued',
@@ -76,7 +88,8 @@ begin
         select w.name, w.retention from engine.workflows as w order by w.name
     loop
         exit when total >= p_limit;
-        horizon := coalesce(p_now, now()) - workflow.retention;
+        -- The caller's time is believed as far as it is not later than ours: it decides what is deleted.
+        horizon := least(p_now, now()) - workflow.retention;
         select coalesce(array_agg(old.id), '{}') into gone
           from (
                 select r.id
@@ -84,6 +97,10 @@ begin
                  where r.workflow = workflow.name
                    and r.id < engine.first_id_at(horizon)
                    and r.ended_at < horizon
+                   and not exists (
+                        select from engine.runs as parent
+                         where parent.id = r.parent_id
+                           and (parent.ended_at is null or parent.state = 'failed'))
                  order by r.id
                  limit p_limit - total
                    for update skip locked

@@ -33,6 +33,6 @@ written as (
         or step.epoch = excluded.epoch
     returning 1
 )
-select run_id as "id!", cancel_requested as "cancel_requested!", pause_requested as "pause_requested!"
+select run_id as "id!", epoch as "epoch!", cancel_requested as "cancel_requested!", pause_requested as "pause_requested!"
   from fence
  where (select count(*) from fence) = (select count(*) from written)

@@ -1,8 +1,9 @@
 -- Takes up to $6 due runs of the kinds ($2, $3) for owner $5; $7 = length of the lease; $4 = per kind, the key that was
--- served last. Lanes are served in turn, each with its share of the slots.
+-- served last; ($8, $9) = the kind that was served last. Lanes are served in turn, each with its share of the slots:
+-- the first lane of each kind, beginning after that one, then the second of each …
 with lane as materialized (
     select workflow.name as workflow, lane.version, lane.priority, lane.key, lane.room,
-           row_number() over (order by lane.place, workflow.name) as place
+           row_number() over (partition by workflow.name, lane.version order by lane.place) as nth
       from (
             select kind.name, array_agg(kind.version order by kind.version) as versions, min(kind.cursor) as cursor
               from unnest($2::text[], $3::integer[], $4::text[]) as kind(name, version, cursor)
@@ -15,7 +16,9 @@ with lane as materialized (
 turn as materialized (
     select lane.*, greatest(1, ceil($6::numeric / count(*) over ()))::integer as share
       from (
-            select *
+            select lane.*,
+                   row_number() over (order by nth, (workflow, version) <= ($8, $9::integer), workflow, version)
+                       as place
               from lane
              where priority = (select max(priority) from lane)
              order by place

@@ -18,4 +18,4 @@ update engine.runs as run
        lease_until = null
   from fence
  where run.id = fence.id
-returning run.id as "id!"
+returning run.id as "id!", run.epoch as "epoch!"

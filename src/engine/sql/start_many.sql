@@ -1,7 +1,7 @@
 -- Inserts runs; those that are known already are left out.
 insert into engine.runs
        (id, workflow, version, state, waiting_for, input, key, priority, idempotency_key, trace,
-        parent_id, parent_seq, wake_at, created_at)
+        parent_id, parent_seq, at_most, wake_at, created_at)
 select item.id,
        item.workflow,
        item.version,
@@ -16,10 +16,12 @@ select item.id,
        item.trace,
        item.parent_id,
        item.parent_seq,
+       item.at_most,
        case when not item.later then coalesce(item.run_at, $1, now()) end,
        coalesce($1, now())
   from unnest($2::uuid[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], $7::integer[], $8::text[],
-              $9::text[], $10::text[], $11::uuid[], $12::integer[], $13::boolean[])
+              $9::text[], $10::text[], $11::uuid[], $12::integer[], $13::boolean[],
+              $14::integer[])
        as item(id, workflow, version, input, run_at, priority, key, idempotency_key, trace,
-               parent_id, parent_seq, later)
+               parent_id, parent_seq, later, at_most)
     on conflict do nothing

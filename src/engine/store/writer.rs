@@ -151,7 +151,7 @@ fn take(queue: &Queue) -> Vec<Waiting> {
 
 /// A kind of write that can be done alone or together.
 trait Batched: Sized + Send + Sync + 'static {
-    fn run_id(&self) -> Uuid;
+    fn lease(&self) -> Lease;
 
     /// Writes all; those not in the answer are still to be decided.
     fn together(
@@ -165,6 +165,7 @@ trait Batched: Sized + Send + Sync + 'static {
 /// A write of a batch that is in the database.
 struct Landed {
     id: Uuid,
+    epoch: i64,
     cancel_requested: bool,
     pause_requested: bool,
 }
@@ -199,10 +200,11 @@ fn answer_landed<B: Batched>(
     mut items: Vec<(B, oneshot::Sender<Answer>)>,
     landed: &[Landed],
 ) -> Vec<(B, oneshot::Sender<Answer>)> {
-    let by_run: std::collections::HashMap<_, _> = landed.iter().map(|one| (one.id, one)).collect();
+    let by_lease: std::collections::HashMap<_, _> =
+        landed.iter().map(|one| (Lease { run_id: one.id, epoch: one.epoch }, one)).collect();
     let mut left = Vec::new();
     for (item, answer) in items.drain(..) {
-        match by_run.get(&item.run_id()) {
+        match by_lease.get(&item.lease()) {
             Some(one) => {
                 let written = Written {
                     cancel_requested: one.cancel_requested,
@@ -217,8 +219,8 @@ fn answer_landed<B: Batched>(
 }
 
 impl Batched for Checkpoint {
-    fn run_id(&self) -> Uuid {
-        self.place.lease.run_id
+    fn lease(&self) -> Lease {
+        self.place.lease
     }
 
     async fn together(
@@ -261,8 +263,8 @@ impl Batched for Checkpoint {
 }
 
 impl Batched for Success {
-    fn run_id(&self) -> Uuid {
-        self.lease.run_id
+    fn lease(&self) -> Lease {
+        self.lease
     }
 
     async fn together(
@@ -276,16 +278,24 @@ impl Batched for Success {
         let children = items.iter().any(|(item, _)| item.is_child);
         let ended = if children {
             let mut tx = database.pool.begin().await?;
+            // Whoever has a parent's row locked must not hold up everything else; alone, each write may wait.
+            sqlx::query("set local lock_timeout = '100ms'").execute(&mut *tx).await?;
             let ended = finish_many(&mut *tx, &ids, &epochs, &outputs, &at).await?;
             let transport = database.transport.as_ref();
             let now = database.clock.sql_now();
-            super::children_ended(&mut tx, transport, &ended, now).await.map_err(into_sqlx)?;
+            let ids: Vec<_> = ended.iter().map(|one| one.id).collect();
+            super::children_ended(&mut tx, transport, &ids, now).await.map_err(into_sqlx)?;
             tx.commit().await?;
             ended
         } else {
             finish_many(&database.pool, &ids, &epochs, &outputs, &at).await?
         };
-        let landed = |id| Landed { id, cancel_requested: false, pause_requested: false };
+        let landed = |Finished { id, epoch }| Landed {
+            id,
+            epoch,
+            cancel_requested: false,
+            pause_requested: false,
+        };
         Ok(ended.into_iter().map(landed).collect())
     }
 
@@ -307,14 +317,22 @@ impl Batched for Success {
     }
 }
 
+/// A run that has ended in a batch.
+struct Finished {
+    id: Uuid,
+    epoch: i64,
+}
+
 async fn finish_many(
     db: impl PgExecutor<'_>,
     ids: &[Uuid],
     epochs: &[i64],
     outputs: &[String],
     at: &[Time],
-) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_file_scalar!("sql/finish_many.sql", ids, epochs, outputs, at).fetch_all(db).await
+) -> sqlx::Result<Vec<Finished>> {
+    sqlx::query_file_as!(Finished, "sql/finish_many.sql", ids, epochs, outputs, at)
+        .fetch_all(db)
+        .await
 }
 
 /// The database's error; what else can fail here is the wake-up.

@@ -99,7 +99,8 @@ impl<'h, H: Harness> Bench<'h, H> {
         let now = Some(self.clock.now());
         store::sweep(&self.pool, now, &kinds, &[]).await.expect("a sweep");
         let cursors = vec![String::new(); kinds.names.len()];
-        let claimant = Claimant { owner: "exercise", lease: LEASE, cursors: &cursors };
+        let claimant =
+            Claimant { owner: "exercise", lease: LEASE, cursors: &cursors, last: ("", 0) };
         store::claim(&self.pool, now, &kinds, claimant, most).await.expect("a claim")
     }
 

@@ -47,7 +47,7 @@ async fn a_history_of_finished_runs_does_not_slow_a_claim(pool: PgPool) {
     let claim = plan(
         &world,
         include_str!("../../sql/claim.sql"),
-        "now(), '{test.order}', '{1}', '{\"\"}', 'me', 10, '10 s'",
+        "now(), '{test.order}', '{1}', '{\"\"}', 'me', 10, '10 s', '', 0",
     )
     .await;
     assert!(claim.contains("runs_queued"), "{claim}");
