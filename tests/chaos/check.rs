@@ -88,6 +88,7 @@ async fn evidence(owner: &mut PgConnection, run_id: Uuid) -> Result<Value> {
         "select json_build_object(
              'run', (select row_to_json(run) from engine.runs as run where id = $1),
              'journal', (select json_agg(step order by seq) from engine.steps as step where run_id = $1),
+             'past', (select json_agg(step order by generation, seq) from engine.past_steps as step where run_id = $1),
              'attempts', (select json_agg(attempt order by started_at) from engine.attempts as attempt
                            where run_id = $1),
              'effects', (select json_agg(effect order by id) from chaos.effects as effect where run_id = $1),

@@ -118,8 +118,8 @@ pub async fn counts(owner: &PgPool) -> Result<Counts> {
         sqlx::query_as(
             "select (select count(*) from chaos.moves where to_state = 'running'),
                     (select coalesce(sum(times - 1), 0)::bigint
-                       from (select count(*) as times from chaos.effects
-                              group by run_id, step, occurrence) as repeated),
+                       from (select count(*) as times from chaos.placed_effects
+                              group by run_id, step, occurrence, generation) as repeated),
                     (select count(*) from engine.attempts),
                     (select coalesce(sum(missed), 0)::bigint from engine.schedules)",
         )

@@ -45,22 +45,27 @@ create table chaos.moves (
     lost        boolean     not null,
     lease_until timestamptz,
     wake_at     timestamptz,
+    waiting_for text,
     hurried     boolean     not null,
+    generation  integer     not null default 0,
     at          timestamptz not null default clock_timestamp()
 );
 create index moves_run on chaos.moves (run_id, id);
+create index moves_claim on chaos.moves (run_id, epoch) where to_state = 'running';
 
 comment on column chaos.moves.owner is 'Who held the run before, or takes it now.';
 comment on column chaos.moves.lost is 'A worker is counted as lost by this move.';
 comment on column chaos.moves.lease_until is 'The end of the lease before this move.';
 comment on column chaos.moves.wake_at is 'When the run was due before this move.';
+comment on column chaos.moves.waiting_for is 'What the run waited for before this move; what it waits for, when it begins so.';
 comment on column chaos.moves.hurried is 'Somebody asked to cancel: then a timer is cut short.';
+comment on column chaos.moves.generation is 'How often an operator had sent the run back, this move included.';
 
 create function chaos.note_start() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
-    insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, wake_at, hurried)
-    values (new.id, null, new.state, new.epoch, new.losses, false, new.wake_at, false);
+    insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, wake_at, waiting_for, hurried)
+    values (new.id, null, new.state, new.epoch, new.losses, false, new.wake_at, new.waiting_for, false);
     return null;
 end
 $$;
@@ -69,9 +74,11 @@ create function chaos.note_move() returns trigger
     language plpgsql security definer set search_path = '' as $$
 begin
     insert into chaos.moves
-           (run_id, from_state, to_state, epoch, owner, losses, lost, lease_until, wake_at, hurried)
+           (run_id, from_state, to_state, epoch, owner, losses, lost, lease_until, wake_at, waiting_for,
+            hurried, generation)
     values (new.id, old.state, new.state, new.epoch, coalesce(new.owner, old.owner), new.losses,
-            new.losses > old.losses, old.lease_until, old.wake_at, new.cancel_requested_at is not null);
+            new.losses > old.losses, old.lease_until, old.wake_at, old.waiting_for,
+            new.cancel_requested_at is not null, new.generation);
     return null;
 end
 $$;
@@ -81,6 +88,24 @@ create trigger chaos_note_start after insert on engine.runs
 create trigger chaos_note_move after update on engine.runs
     for each row when (old.state <> new.state or old.epoch <> new.epoch)
     execute function chaos.note_move();
+
+-- Every step that a run has had, those that an operator took back too, each with the generations that it lived in.
+create view chaos.steps as
+    select step.*,
+           coalesce(lag(last_generation) over (
+               partition by run_id, name, occurrence order by last_generation) + 1, 0) as first_generation
+      from (
+            select past.*, true as is_past, generation as last_generation from engine.past_steps as past
+             union all
+            select current.*, null, false, 2147483647 from engine.steps as current
+           ) as step;
+
+-- Every effect with the generation of the claim that it happened under.
+create view chaos.placed_effects as
+    select effect.*, coalesce(claim.generation, 0) as generation
+      from chaos.effects as effect
+      left join chaos.moves as claim
+        on (claim.run_id, claim.epoch, claim.to_state) = (effect.run_id, effect.epoch, 'running');
 
 grant usage on schema chaos to chaos_app;
 grant select, insert on chaos.effects, chaos.requests, chaos.endings to chaos_app;

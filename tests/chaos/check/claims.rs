@@ -65,7 +65,8 @@ fn in_time() -> Vec<Check> {
             "a timer is never early",
             "select run_id, format('due %s, woken %s', wake_at, at)
                from chaos.moves
-              where from_state = 'waiting' and to_state = 'queued' and not hurried and at < wake_at",
+              where from_state = 'waiting' and to_state = 'queued' and waiting_for = 'time' and not hurried
+                and at < wake_at",
         ),
         Check::new(
             "claimed_early",

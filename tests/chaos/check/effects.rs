@@ -9,23 +9,30 @@ pub(super) fn checks() -> Vec<Check> {
 
 fn with_checkpoint() -> Vec<Check> {
     vec![
+        // A step that an operator took back may run once more, in a generation of its own.
         Check::new(
             "effect_doubled",
-            "the effect of a step_tx happens at most once",
-            "select run_id, format('%s#%s has had its effect %s times', step, occurrence, count(*))
-               from chaos.effects where kind = 'step_tx'
-              group by run_id, step, occurrence having count(*) > 1",
+            "the effect of a step_tx happens at most once in the life of the step",
+            "select effect.run_id,
+                    format('%s#%s has had its effect %s times', effect.step, effect.occurrence, count(*))
+               from chaos.placed_effects as effect
+               left join chaos.steps as step
+                 on (step.run_id, step.name, step.occurrence) = (effect.run_id, effect.step, effect.occurrence)
+                and effect.generation between step.first_generation and step.last_generation
+              where effect.kind = 'step_tx'
+              group by effect.run_id, effect.step, effect.occurrence, step.first_generation having count(*) > 1",
         ),
         Check::new(
             "effect_lost",
             "a step_tx that is on record has had its effect",
             "select step.run_id, format('%s#%s is on record without its effect', step.name, step.occurrence)
-               from engine.steps as step
+               from chaos.steps as step
               where step.kind = 'step_tx' and step.state = 'done'
-                and not exists (select from chaos.effects as effect
+                and not exists (select from chaos.placed_effects as effect
                                  where effect.kind = 'step_tx'
                                    and (effect.run_id, effect.step, effect.occurrence)
-                                     = (step.run_id, step.name, step.occurrence))",
+                                     = (step.run_id, step.name, step.occurrence)
+                                   and effect.generation between step.first_generation and step.last_generation)",
         ),
         Check::new(
             "effect_unrecorded",
@@ -33,9 +40,10 @@ fn with_checkpoint() -> Vec<Check> {
             "select effect.run_id,
                     format('%s#%s had its effect under claim %s; on record is %s', effect.step,
                            effect.occurrence, effect.epoch, coalesce(step.epoch::text, 'nothing'))
-               from chaos.effects as effect
-               left join engine.steps as step
+               from chaos.placed_effects as effect
+               left join chaos.steps as step
                  on (step.run_id, step.name, step.occurrence) = (effect.run_id, effect.step, effect.occurrence)
+                and effect.generation between step.first_generation and step.last_generation
                 and step.state = 'done'
               where effect.kind = 'step_tx' and step.epoch is distinct from effect.epoch",
         ),
@@ -54,24 +62,26 @@ fn by_themselves() -> Vec<Check> {
             "a step that is on record has run",
             format!(
                 "select step.run_id, format('%s#%s is on record and never ran', step.name, step.occurrence)
-                   from engine.steps as step
+                   from chaos.steps as step
                    join engine.runs as run on run.id = step.run_id
                   where step.kind = 'step' and step.state = 'done' and run.workflow not in ({})
-                    and not exists (select from chaos.effects as effect
+                    and not exists (select from chaos.placed_effects as effect
                                      where (effect.run_id, effect.step, effect.occurrence)
-                                         = (step.run_id, step.name, step.occurrence))",
+                                         = (step.run_id, step.name, step.occurrence)
+                                       and effect.generation between step.first_generation and step.last_generation)",
                 uncounted.join(", ")
             ),
         ),
         Check::new(
             "step_repeated",
-            "a step that is on record never runs again",
+            "a step that is on record never runs again, unless it was taken back",
             "select effect.run_id,
                     format('%s#%s is on record under claim %s and ran again under claim %s',
                            step.name, step.occurrence, step.epoch, effect.epoch)
-               from chaos.effects as effect
-               join engine.steps as step
+               from chaos.placed_effects as effect
+               join chaos.steps as step
                  on (step.run_id, step.name, step.occurrence) = (effect.run_id, effect.step, effect.occurrence)
+                and effect.generation between step.first_generation and step.last_generation
               where step.state = 'done' and effect.epoch > step.epoch",
         ),
     ]

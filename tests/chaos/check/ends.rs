@@ -24,7 +24,7 @@ pub(super) fn checks() -> Vec<Check> {
             "a run exists if and only if the transaction that started it committed",
             "select coalesce(run.id, request.run_id),
                     case when run.id is null then 'a request without its run' else 'a run without its request' end
-               from (select id from engine.runs where workflow <> 'chaos.tick') as run
+               from (select id from engine.runs where workflow <> 'chaos.tick' and parent_id is null) as run
                full join chaos.requests as request on request.run_id = run.id
               where run.id is null or request.run_id is null",
         ),
@@ -59,10 +59,10 @@ fn endings() -> Vec<Check> {
         ),
         Check::new(
             "run_ended_twice",
-            "no run ends twice",
+            "no run ends twice, unless it was sent back between",
             format!(
-                "select run_id, format('it ended %s times', count(*))
-                   from chaos.moves where to_state in {FINAL} group by run_id having count(*) > 1"
+                "select run_id, format('it ended %s times in generation %s', count(*), generation)
+                   from chaos.moves where to_state in {FINAL} group by run_id, generation having count(*) > 1"
             ),
         ),
         Check::new(
@@ -73,25 +73,30 @@ fn endings() -> Vec<Check> {
                    from engine.runs as run
                   where run.state in {FINAL}
                     and not exists (select from chaos.moves
-                                     where run_id = run.id and to_state = run.state)"
+                                     where run_id = run.id and to_state = run.state
+                                       and generation = run.generation)"
             ),
         ),
         Check::new(
             "hook_missed",
-            "the workflow's on_end takes part in a failure or a cancellation exactly once",
-            "select run.id, format('it ended %s, and on_end wrote %s rows', run.state, count(ending.run_id))
-               from engine.runs as run
-               left join chaos.endings as ending on ending.run_id = run.id and ending.outcome = run.state
-              where run.state in ('failed', 'cancelled') and run.workflow <> 'chaos.poison'
-              group by run.id, run.state having count(ending.run_id) <> 1",
+            "the workflow's on_end takes part in each failure and cancellation exactly once",
+            "select run.id, format('it ended %s %s times, and on_end wrote %s rows', ended.outcome, ended.times, hook.rows)
+               from (select run_id, to_state as outcome, count(*) as times
+                       from chaos.moves where to_state in ('failed', 'cancelled') group by 1, 2) as ended
+               join engine.runs as run on run.id = ended.run_id
+              cross join lateral (
+                    select count(*) as rows
+                      from chaos.endings as ending
+                     where (ending.run_id, ending.outcome) = (ended.run_id, ended.outcome)) as hook
+              where run.workflow <> 'chaos.poison' and hook.rows <> ended.times",
         ),
         Check::new(
             "hook_stray",
             "on_end leaves nothing behind for a run that did not end so",
-            "select ending.run_id, format('on_end wrote %s, and the run is %s', ending.outcome, run.state)
+            "select ending.run_id, format('on_end wrote %s, and the run never ended so', ending.outcome)
                from chaos.endings as ending
-               left join engine.runs as run on run.id = ending.run_id
-              where run.state is distinct from ending.outcome",
+              where not exists (select from chaos.moves as move
+                                 where (move.run_id, move.to_state) = (ending.run_id, ending.outcome))",
         ),
     ]
 }

@@ -13,7 +13,11 @@ fn places() -> Vec<Check> {
             "the steps of a run are numbered from 1 without a gap",
             "select run_id, format('places %s', array_agg(seq order by seq))
                from engine.steps
-              group by run_id having min(seq) <> 1 or max(seq) <> count(*)",
+              group by run_id having min(seq) <> 1 or max(seq) <> count(*)
+              union all
+             select run_id, format('places %s were taken back in generation %s', array_agg(seq order by seq), generation)
+               from engine.past_steps
+              group by run_id, generation having max(seq) - min(seq) + 1 <> count(*)",
         ),
         Check::new(
             "journal_open",
@@ -54,14 +58,15 @@ fn attempts() -> Vec<Check> {
                     format('%s#%s is %s after %s attempts, %s of them lost; on record are %s, %s of them lost, from %s to %s',
                            step.name, step.occurrence, step.state, step.attempts, step.losses,
                            counted.failed, counted.lost, counted.first, counted.last)
-               from engine.steps as step
+               from chaos.steps as step
               cross join lateral (
                     select count(*) as failed, min(attempt) as first, max(attempt) as last,
                            count(*) filter (where error->>'kind' = 'worker_lost') as lost
                       from engine.attempts as attempt
-                     where (attempt.run_id, attempt.name, attempt.occurrence)
-                         = (step.run_id, step.name, step.occurrence)) as counted
-              where counted.failed <> step.attempts - (step.state = 'done')::integer
+                     where (attempt.run_id, attempt.name, attempt.occurrence, attempt.seq)
+                         = (step.run_id, step.name, step.occurrence, step.seq)
+                       and attempt.generation between step.first_generation and step.last_generation) as counted
+              where counted.failed <> step.attempts - (step.state in ('done', 'waiting'))::integer
                  or counted.lost <> step.losses
                  or counted.failed > 0 and (counted.first <> 1 or counted.last <> counted.failed)",
         ),
@@ -70,9 +75,10 @@ fn attempts() -> Vec<Check> {
             "an attempt belongs to a step",
             "select attempt.run_id, format('attempt %s of %s#%s', attempt, name, occurrence)
                from engine.attempts as attempt
-              where not exists (select from engine.steps as step
-                                 where (step.run_id, step.name, step.occurrence)
-                                     = (attempt.run_id, attempt.name, attempt.occurrence))",
+              where not exists (select from chaos.steps as step
+                                 where (step.run_id, step.name, step.occurrence, step.seq)
+                                     = (attempt.run_id, attempt.name, attempt.occurrence, attempt.seq)
+                                   and attempt.generation between step.first_generation and step.last_generation)",
         ),
     ]
 }

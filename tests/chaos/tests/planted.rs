@@ -105,8 +105,8 @@ const CLAIMS: [Plant; 12] = [
     ),
     (
         "woken_early",
-        "insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, hurried, wake_at)
-         values (run_of('a'), 'waiting', 'queued', 1, 0, false, false, clock_timestamp() + interval '10 ms')",
+        "insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, hurried, waiting_for, wake_at)
+         values (run_of('a'), 'waiting', 'queued', 1, 0, false, false, 'time', clock_timestamp() + interval '10 ms')",
     ),
     (
         "claimed_early",

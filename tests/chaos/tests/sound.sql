@@ -40,16 +40,16 @@ values (run_of('a'), 'post', 0, 1, 'step_tx', 'done', 1, 0, '1', null, 1, now(),
        (run_of('d'), 'kill', 0, 1, 'step', 'failed', 1, 1, null, '{}', 1, now(), now()),
        (run_of('e'), 'tick', 0, 1, 'step_tx', 'done', 1, 0, '1', null, 1, now(), now());
 
-insert into engine.attempts (run_id, name, occurrence, attempt, epoch, error, started_at, ended_at)
-values (run_of('b'), 'work', 0, 1, 1, '{"kind": "transient"}', now(), now()),
-       (run_of('b'), 'work', 0, 2, 1, '{"kind": "worker_lost"}', now(), now()),
-       (run_of('d'), 'kill', 0, 1, 1, '{"kind": "worker_lost"}', now(), now());
+insert into engine.attempts (run_id, generation, seq, name, occurrence, attempt, epoch, error, started_at, ended_at)
+values (run_of('b'), 0, 1, 'work', 0, 1, 1, '{"kind": "transient"}', now(), now()),
+       (run_of('b'), 0, 1, 'work', 0, 2, 1, '{"kind": "worker_lost"}', now(), now()),
+       (run_of('d'), 0, 1, 'kill', 0, 1, 1, '{"kind": "worker_lost"}', now(), now());
 
 insert into chaos.effects (run_id, step, occurrence, kind, epoch, attempt, worker, build)
 select run_id, name, occurrence, kind, epoch, attempts, '0.1', 1 from engine.steps;
 
 insert into chaos.endings (run_id, outcome) values (run_of('d'), 'failed');
 
-insert into engine.schedules (name, workflow, cron, zone, next_at, last_at, missed, created_at)
-values ('chaos.every_second', 'chaos.tick', '* * * * * *', 'Europe/Berlin',
+insert into engine.schedules (name, workflow, cron, zone, misfire, misfire_max, next_at, last_at, missed, created_at)
+values ('chaos.every_second', 'chaos.tick', '* * * * * *', 'Europe/Berlin', 'once', 1,
         '2026-01-01 12:00:02Z', '2026-01-01 12:00:01Z', 0, '2026-01-01 12:00:00.4Z');
