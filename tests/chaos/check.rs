@@ -6,8 +6,13 @@
 pub mod claims;
 pub mod effects;
 pub mod ends;
+pub mod family;
 pub mod journal;
+pub mod limits;
+pub mod retries;
 pub mod schedule;
+pub mod signals;
+pub mod waits;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -55,8 +60,19 @@ pub struct Verdict {
 
 /// Every check.
 pub fn all() -> Vec<Check> {
-    [ends::checks(), effects::checks(), journal::checks(), claims::checks(), schedule::checks()]
-        .concat()
+    [
+        ends::checks(),
+        effects::checks(),
+        journal::checks(),
+        claims::checks(),
+        schedule::checks(),
+        signals::checks(),
+        waits::checks(),
+        family::checks(),
+        retries::checks(),
+        limits::checks(),
+    ]
+    .concat()
 }
 
 /// Asks every check; answers how each went, and what was found.
@@ -91,6 +107,8 @@ async fn evidence(owner: &mut PgConnection, run_id: Uuid) -> Result<Value> {
              'past', (select json_agg(step order by generation, seq) from engine.past_steps as step where run_id = $1),
              'attempts', (select json_agg(attempt order by started_at) from engine.attempts as attempt
                            where run_id = $1),
+             'signals', (select json_agg(signal order by id) from engine.signals as signal where run_id = $1),
+             'waits', (select json_agg(wait order by id) from chaos.waits as wait where run_id = $1),
              'effects', (select json_agg(effect order by id) from chaos.effects as effect where run_id = $1),
              'moves', (select json_agg(move order by id) from chaos.moves as move where run_id = $1))",
     )

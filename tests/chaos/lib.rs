@@ -10,6 +10,7 @@ pub mod plan;
 pub mod ports;
 pub mod report;
 pub mod schema;
+pub mod sender;
 pub mod starter;
 pub mod trial;
 pub mod worker;

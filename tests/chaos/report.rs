@@ -50,6 +50,7 @@ pub struct Meddling {
     pub cancels: u64,
     pub pauses: u64,
     pub resumes: u64,
+    pub retries: u64,
 }
 
 /// What the database counts.
@@ -166,8 +167,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "operators   {} cancels, {} pauses, {} resumes",
-            meddling.cancels, meddling.pauses, meddling.resumes
+            "operators   {} cancels, {} pauses, {} resumes, {} retries while things failed",
+            meddling.cancels, meddling.pauses, meddling.resumes, meddling.retries
         )?;
         writeln!(f, "runs        {} ({} claims)", counts.runs_in_all, counts.claims)?;
         for (workflow, states) in &counts.runs {

@@ -89,6 +89,77 @@ create trigger chaos_note_move after update on engine.runs
     for each row when (old.state <> new.state or old.epoch <> new.epoch)
     execute function chaos.note_move();
 
+-- Tokens are what signals carry: numbers that are never used twice, also when the transaction that drew them is rolled back.
+create sequence chaos.tokens;
+
+-- Written by whoever sends a signal, in the same transaction.
+create table chaos.sent (
+    run_id     uuid        not null,
+    name       text        not null,
+    token      bigint      not null,
+    sender_key text,
+    is_new     boolean     not null,
+    began_at   timestamptz not null default now(),
+    at         timestamptz not null default clock_timestamp()
+);
+create index sent_run on chaos.sent (run_id);
+
+-- What the sender knows for certain, written down when all is over.
+create table chaos.answered (token bigint not null, at timestamptz not null);
+create table chaos.unsent (token bigint not null);
+
+-- Written by whoever has waited for a signal, in a step of its own; without a token: none came in time.
+create table chaos.heard (
+    run_id     uuid    not null,
+    name       text    not null,
+    occurrence integer not null,
+    token      bigint
+);
+create index heard_run on chaos.heard (run_id, occurrence);
+
+-- Written by operators that send a run back, in the same transaction; and by on_reopen.
+create table chaos.retries (
+    run_id     uuid    not null,
+    generation integer not null,
+    from_seq   integer not null
+);
+create table chaos.reopenings (run_id uuid not null);
+
+-- Every mark that a step leaves which waits.
+create table chaos.waits (
+    id         bigint generated always as identity primary key,
+    run_id     uuid        not null,
+    seq        integer     not null,
+    name       text        not null,
+    occurrence integer     not null,
+    kind       text        not null,
+    state      text        not null,
+    output     json,
+    started_at timestamptz not null,
+    at         timestamptz not null default clock_timestamp()
+);
+create index waits_run on chaos.waits (run_id, seq);
+
+create function chaos.note_wait() returns trigger
+    language plpgsql security definer set search_path = '' as $$
+begin
+    insert into chaos.waits (run_id, seq, name, occurrence, kind, state, output, started_at)
+    values (new.run_id, new.seq, new.name, new.occurrence, new.kind, new.state, new.output, new.started_at);
+    return null;
+end
+$$;
+
+create trigger chaos_note_wait after insert or update on engine.steps
+    for each row when (new.kind in ('sleep', 'signal', 'join'))
+    execute function chaos.note_wait();
+
+-- Each wait as a whole.
+create view chaos.whole_waits as
+    select run_id, seq, name, occurrence, kind, min(started_at) as began_at,
+           min(at) filter (where state = 'done') as ended_at
+      from chaos.waits
+     group by run_id, seq, name, occurrence, kind;
+
 -- Every step that a run has had, those that an operator took back too, each with the generations that it lived in.
 create view chaos.steps as
     select step.*,
@@ -108,5 +179,8 @@ create view chaos.placed_effects as
         on (claim.run_id, claim.epoch, claim.to_state) = (effect.run_id, effect.epoch, 'running');
 
 grant usage on schema chaos to chaos_app;
-grant select, insert on chaos.effects, chaos.requests, chaos.endings to chaos_app;
+grant select, insert
+    on chaos.effects, chaos.requests, chaos.endings, chaos.sent, chaos.heard, chaos.retries, chaos.reopenings
+    to chaos_app;
+grant usage on sequence chaos.tokens to chaos_app;
 -- An input that no client would write is put into the table itself; the engine's own grants allow that.

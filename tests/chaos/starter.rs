@@ -4,6 +4,7 @@
 //! transaction was rolled back before a commit was ever sent. What lies between (the answer was lost) is settled by the
 //! request that was written in the same transaction.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::dice::Dice;
-use crate::workload::meddled::Meddled;
+use crate::workload::dormant::Dormant;
 use crate::workload::{self, Pace, Workload};
 
 /// The time between two transactions.
@@ -36,8 +37,26 @@ pub struct Certain {
     pub unknown: u64,
 }
 
-/// Runs that operators may meddle with, the newest last.
-pub type Meddlesome = Arc<Mutex<Vec<Uuid>>>;
+/// The runs whose start is certain, by workflow, the newest last: for those who meddle with them.
+#[derive(Clone, Debug, Default)]
+pub struct Newest(Arc<Mutex<BTreeMap<&'static str, Vec<Uuid>>>>);
+
+impl Newest {
+    /// One of the last `recent` of a workflow.
+    pub fn choose(&self, workflow: &str, recent: usize, dice: &mut Dice) -> Option<Uuid> {
+        let known = self.0.lock().expect("nothing panics while it holds this lock");
+        let known = known.get(workflow)?;
+        let recent = &known[known.len().saturating_sub(recent)..];
+        (!recent.is_empty()).then(|| recent[dice.place(recent.len())])
+    }
+
+    fn add(&self, runs: &[(Uuid, &'static str)]) {
+        let mut known = self.0.lock().expect("nothing panics while it holds this lock");
+        for (id, workflow) in runs {
+            known.entry(workflow).or_default().push(*id);
+        }
+    }
+}
 
 /// Whoever starts runs.
 pub struct Starter {
@@ -48,12 +67,12 @@ pub struct Starter {
     /// Those that come at intervals, and when the next one is due.
     timed: Vec<(usize, Duration, Instant)>,
     workloads: Vec<Box<dyn Workload>>,
-    meddlesome: Meddlesome,
+    newest: Newest,
     certain: Certain,
 }
 
 impl Starter {
-    pub fn new(pool: PgPool, seed: u64, meddlesome: Meddlesome) -> Self {
+    pub fn new(pool: PgPool, seed: u64, newest: Newest) -> Self {
         let workloads = workload::all();
         let (mut shares, mut timed) = (Vec::new(), Vec::new());
         for (index, workload) in workloads.iter().enumerate() {
@@ -65,7 +84,7 @@ impl Starter {
         }
         let (client, dice) = (Client::new(pool.clone()), Dice::of(seed, "starts"));
         let certain = Certain::default();
-        Self { pool, client, dice, shares, timed, workloads, meddlesome, certain }
+        Self { pool, client, dice, shares, timed, workloads, newest, certain }
     }
 
     /// Starts runs until `stop`; answers what is certain.
@@ -80,10 +99,12 @@ impl Starter {
     }
 
     async fn beat(&mut self) -> Result<()> {
-        let due: i64 =
-            sqlx::query_scalar("select count(*) from engine.runs where state = 'queued'")
-                .fetch_one(&self.pool)
-                .await?;
+        let due: i64 = sqlx::query_scalar(
+            "select count(*) from engine.runs where state = 'queued' and workflow <> $1",
+        )
+        .bind(<Dormant as engine::Workflow>::NAME)
+        .fetch_one(&self.pool)
+        .await?;
         if due < BACKLOG {
             let chosen = self.choose();
             self.start(chosen).await?;
@@ -132,10 +153,7 @@ impl Starter {
             return Err(error.into());
         }
         self.certain.started.extend(ids.iter().map(|(id, _)| *id));
-        let meddled = ids.iter().filter(|(_, name)| *name == <Meddled as engine::Workflow>::NAME);
-        let mut meddlesome =
-            self.meddlesome.lock().expect("nothing panics while it holds this lock");
-        meddlesome.extend(meddled.map(|(id, _)| *id));
+        self.newest.add(&ids);
         Ok(())
     }
 }

@@ -4,7 +4,6 @@
 //! returns; what is still at work at the deadline is a violation, not an error.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -17,10 +16,12 @@ use uuid::Uuid;
 use crate::cluster::Cluster;
 use crate::fleet::Fleet;
 use crate::nemesis::{Done, Nemesis};
-use crate::operator::{Operator, resume_all};
+use crate::operator::{Operator, resume_all, retry_all};
 use crate::plan::{Scope, plan};
 use crate::report::{Deaths, Meddling, Report, counts};
-use crate::starter::{Certain, Meddlesome, Starter};
+use crate::sender::{Sender, Sends, wake_all};
+use crate::starter::{Certain, Newest, Starter};
+use crate::workload::dormant;
 use crate::{check, schema};
 
 /// How long it may take, after the last fault, until every run is over: a step that kills its worker is tried eleven
@@ -47,6 +48,7 @@ struct Raged {
     deaths: Deaths,
     meddling: Meddling,
     certain: Certain,
+    sends: Sends,
     drained: Duration,
 }
 
@@ -56,7 +58,7 @@ pub async fn run(scope: Scope) -> Result<(Report, Option<PathBuf>)> {
     let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(cluster.as_owner());
     schema::create(&owner).await?;
     let raged = rage(scope, &mut cluster, &owner).await?;
-    note(&owner, &raged.certain).await?;
+    note(&owner, &raged.certain, &raged.sends).await?;
     let counts = counts(&owner).await?;
     let (checks, evidence) = check::check(&mut *owner.acquire().await?).await?;
     owner.close().await;
@@ -92,28 +94,35 @@ async fn rage(scope: Scope, cluster: &mut Cluster, owner: &PgPool) -> Result<Rag
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(cluster.as_app());
-    let (stop, meddlesome) = (CancellationToken::new(), Meddlesome::default());
-    let starter = Starter::new(app.clone(), scope.seed, Arc::clone(&meddlesome));
+    let (stop, newest) = (CancellationToken::new(), Newest::default());
+    let starter = Starter::new(app.clone(), scope.seed, newest.clone());
     let starter = tokio::spawn(starter.work(stop.clone()));
-    let operator = Operator::new(app.clone(), scope.seed, meddlesome);
+    let crowd = dormant::crowd(scope.length);
+    let crowd = tokio::spawn(dormant::gather(app.clone(), crowd, stop.clone()));
+    let operator = Operator::new(app.clone(), scope.seed, newest.clone());
     let operator = tokio::spawn(operator.work(stop.clone()));
+    let sender = Sender::new(app.clone(), scope.seed, newest);
+    let sender = tokio::spawn(sender.work(stop.clone()));
     let began = Instant::now();
     let mut nemesis = Nemesis { cluster, fleet: &mut fleet, done: Done::default() };
     nemesis.rage(&plan(scope), began + scope.length, began).await?;
     nemesis.rest().await?;
     let faults = nemesis.done;
     stop.cancel();
-    let (certain, meddling) = (starter.await?, operator.await?);
+    let (mut certain, meddling, sends) = (starter.await?, operator.await?, sender.await?);
+    certain.started.extend(crowd.await?);
     let calm = Instant::now();
     drain(&mut fleet, &app, owner, calm + DEADLINE).await?;
     app.close().await;
-    Ok(Raged { faults, deaths: fleet.deaths(), meddling, certain, drained: calm.elapsed() })
+    Ok(Raged { faults, deaths: fleet.deaths(), meddling, certain, sends, drained: calm.elapsed() })
 }
 
 /// Waits until every run is over: first the ones that were asked for, then, with the schedule at rest, its own.
 async fn drain(fleet: &mut Fleet, app: &PgPool, owner: &PgPool, deadline: Instant) -> Result<()> {
+    // One that failed and is to be sent back is not over.
     const ASKED_FOR: &str = "select count(*) from engine.runs
-        where state not in ('succeeded', 'failed', 'cancelled') and workflow <> 'chaos.tick'";
+        where workflow <> 'chaos.tick'
+          and (ended_at is null or workflow = 'chaos.retried' and state = 'failed')";
     const ALL: &str =
         "select count(*) from engine.runs where state not in ('succeeded', 'failed', 'cancelled')";
     settle(fleet, app, owner, (ASKED_FOR, deadline)).await?;
@@ -186,8 +195,8 @@ async fn settle(
 ) -> Result<()> {
     while Instant::now() < deadline {
         fleet.tend()?;
-        if let Err(error) = resume_all(app).await {
-            tracing::debug!(%error, "paused runs could not be resumed yet");
+        if let Err(error) = push_on(app).await {
+            tracing::debug!(%error, "not every run could be pushed on yet");
         }
         if sqlx::query_scalar::<_, i64>(left).fetch_one(owner).await? == 0 {
             return Ok(());
@@ -197,8 +206,15 @@ async fn settle(
     Ok(())
 }
 
-/// Writes down what the starter knows for certain.
-async fn note(owner: &PgPool, certain: &Certain) -> Result<()> {
+/// Does for every run what it waits for: resumes it, signals it, sends it back.
+async fn push_on(app: &PgPool) -> Result<()> {
+    resume_all(app).await?;
+    retry_all(app).await?;
+    wake_all(app).await
+}
+
+/// Writes down what the starter and the sender know for certain.
+async fn note(owner: &PgPool, certain: &Certain, sends: &Sends) -> Result<()> {
     let tables: [(&'static str, &Vec<Uuid>); 2] = [
         ("insert into chaos.started select unnest($1::uuid[])", &certain.started),
         ("insert into chaos.withdrawn select unnest($1::uuid[])", &certain.withdrawn),
@@ -206,6 +222,16 @@ async fn note(owner: &PgPool, certain: &Certain) -> Result<()> {
     for (insert, ids) in tables {
         sqlx::query(insert).bind(ids).execute(owner).await?;
     }
+    let (tokens, times): (Vec<_>, Vec<_>) = sends.answered.iter().copied().unzip();
+    sqlx::query("insert into chaos.answered select * from unnest($1::bigint[], $2::timestamptz[])")
+        .bind(tokens)
+        .bind(times)
+        .execute(owner)
+        .await?;
+    sqlx::query("insert into chaos.unsent select unnest($1::bigint[])")
+        .bind(&sends.withdrawn)
+        .execute(owner)
+        .await?;
     sqlx::raw_sql("analyze").execute(owner).await?;
     Ok(())
 }

@@ -3,14 +3,20 @@
 //! Invariant: what a workload says about its end is SQL over the tables that the engine and the trial keep, so that the
 //! checker asks the database and not the code that ran.
 
+pub mod dormant;
 pub mod exact;
+pub mod family;
 pub mod flaky;
 pub mod killer;
+pub mod limited;
 pub mod meddled;
 pub mod once;
 pub mod patient;
 pub mod plain;
 pub mod poison;
+pub mod retried;
+pub mod signalled;
+pub mod sleeper;
 pub mod tick;
 pub mod versioned;
 
@@ -76,6 +82,13 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(meddled::Load),
         Box::new(versioned::Load),
         Box::new(tick::Load),
+        Box::new(signalled::Load),
+        Box::new(dormant::Load),
+        Box::new(sleeper::Load),
+        Box::new(family::Load),
+        Box::new(family::Children),
+        Box::new(retried::Load),
+        Box::new(limited::Load),
     ]
 }
 

@@ -4,6 +4,7 @@
 
 mod plan;
 mod planted;
+mod plants;
 mod pooler;
 mod short;
 mod sound;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use chaos::check;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 
+use crate::plants::{FAMILY, LIMITS, RETRIES, SIGNALS, WAITS};
 use crate::sound;
 
 /// What the checker must find, and how the database is made to hold it.
-type Plant = (&'static str, &'static str);
+pub(crate) type Plant = (&'static str, &'static str);
 
-const ENDS: [Plant; 13] = [
+const ENDS: [Plant; 14] = [
     ("start_lost", "insert into chaos.started values (gen_random_uuid())"),
     ("start_unasked", "insert into chaos.withdrawn values (run_of('a'))"),
     ("request_torn", "delete from chaos.requests where run_id = run_of('a')"),
@@ -34,17 +35,32 @@ const ENDS: [Plant; 13] = [
         "insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, hurried)
          values (run_of('a'), 'running', 'succeeded', 1, 0, false, false)",
     ),
+    (
+        "run_ended_twice",
+        "insert into chaos.moves (run_id, from_state, to_state, epoch, losses, lost, hurried, generation)
+         values (run_of('8'), 'running', 'succeeded', 2, 0, false, false, 1)",
+    ),
     ("end_unseen", "delete from chaos.moves where run_id = run_of('a') and to_state = 'succeeded'"),
     ("hook_missed", "delete from chaos.endings"),
     ("hook_missed", "insert into chaos.endings values (run_of('d'), 'failed')"),
     ("hook_stray", "insert into chaos.endings values (run_of('a'), 'failed')"),
 ];
 
-const EFFECTS: [Plant; 6] = [
+const EFFECTS: [Plant; 8] = [
     (
         "effect_doubled",
         "insert into chaos.effects (run_id, step, occurrence, kind, epoch, attempt, worker, build)
          values (run_of('a'), 'post', 1, 'step_tx', 1, 1, '0.1', 1)",
+    ),
+    (
+        "effect_doubled",
+        "insert into chaos.effects (run_id, step, occurrence, kind, epoch, attempt, worker, build)
+         values (run_of('8'), 'prepare', 0, 'step_tx', 2, 1, '0.1', 1)",
+    ),
+    (
+        "effect_lost",
+        "insert into engine.past_steps select step.*, 0 from engine.steps as step
+          where run_id = run_of('8') and seq = 4",
     ),
     ("effect_lost", "delete from chaos.effects where run_id = run_of('a') and occurrence = 1"),
     ("effect_unrecorded", "delete from engine.steps where run_id = run_of('a') and occurrence = 1"),
@@ -57,9 +73,15 @@ const EFFECTS: [Plant; 6] = [
     ),
 ];
 
-const JOURNAL: [Plant; 10] = [
+const JOURNAL: [Plant; 12] = [
     ("journal_gap", "update engine.steps set seq = 3 where run_id = run_of('a') and seq = 2"),
     ("journal_gap", "delete from engine.steps where run_id = run_of('a') and seq = 1"),
+    (
+        "journal_gap",
+        "insert into engine.past_steps select step.*, 0 from engine.steps as step
+          where run_id = run_of('8') and seq = 1",
+    ),
+    ("attempts_wrong", "update engine.attempts set generation = 1 where run_id = run_of('8')"),
     (
         "journal_open",
         "update engine.steps set state = 'retrying', output = null where run_id = run_of('b')",
@@ -125,7 +147,7 @@ const CLAIMS: [Plant; 12] = [
 const SCHEDULE: [Plant; 5] = [
     (
         "tick_doubled",
-        "call play('f', 'chaos.tick', '{\"at\": \"2026-01-01T12:00:01Z\"}', 'succeeded', '1')",
+        "call play('ab', 'chaos.tick', '{\"at\": \"2026-01-01T12:00:01Z\"}', 'succeeded', '1')",
     ),
     ("tick_lost", "delete from engine.runs where id = run_of('e')"),
     ("tick_lost", "update engine.schedules set missed = 1"),
@@ -177,13 +199,37 @@ async fn a_tick_that_is_missing_or_came_twice_is_found(pool: PgPool) {
     assert_found(pool, &SCHEDULE).await;
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_signal_that_is_lost_or_taken_twice_is_found(pool: PgPool) {
+    assert_found(pool, &SIGNALS).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_wait_that_was_too_short_is_found(pool: PgPool) {
+    assert_found(pool, &WAITS).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_child_that_is_missing_too_many_or_left_behind_is_found(pool: PgPool) {
+    assert_found(pool, &FAMILY).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_retry_that_left_no_trace_is_found(pool: PgPool) {
+    assert_found(pool, &RETRIES).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_limit_that_was_exceeded_is_found(pool: PgPool) {
+    assert_found(pool, &LIMITS).await;
+}
+
 #[test]
 fn every_check_has_something_planted_for_it() {
-    let planted: BTreeSet<_> = [&ENDS[..], &EFFECTS, &JOURNAL, &CLAIMS, &SCHEDULE]
-        .concat()
-        .into_iter()
-        .map(|(kind, _)| kind)
-        .collect();
+    let running = [&ENDS[..], &EFFECTS, &JOURNAL, &CLAIMS, &SCHEDULE].concat();
+    let waiting = [&SIGNALS[..], &WAITS, &FAMILY, &RETRIES, &LIMITS].concat();
+    let planted: BTreeSet<_> =
+        [running, waiting].concat().into_iter().map(|(kind, _)| kind).collect();
     let checked: BTreeSet<_> = check::all().iter().map(|check| check.kind).collect();
     assert_eq!(planted, checked);
 }

@@ -1,4 +1,5 @@
-//! A step that kills its process, each time: the run must fail within the allowance, and stop nobody else.
+//! A step that kills its process, a few times or each time: then the run must fail within the allowance. It stops
+//! nobody else.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Pace, Workload, begin, note_end};
+use super::{Pace, Workload, begin, note_end, succeeded};
 use crate::dice::Dice;
 use crate::ports::{PERSISTENT, Ports, note_alone};
 
@@ -16,6 +17,8 @@ use crate::ports::{PERSISTENT, Ports, note_alone};
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Killer {
     after_ms: u64,
+    /// More than the allowance: it never stops.
+    deaths: u32,
 }
 
 impl Workflow for Killer {
@@ -24,9 +27,12 @@ impl Workflow for Killer {
     type Ports = Ports;
 
     async fn run(self, cx: &mut Context<Ports>) -> Result<i64, Failure> {
-        let after = Duration::from_millis(self.after_ms);
+        let (after, deaths) = (Duration::from_millis(self.after_ms), self.deaths);
         cx.step("kill", PERSISTENT, move |step| async move {
             note_alone(&step, ("kill", 0)).await?;
+            if step.attempt() > deaths {
+                return Ok(1);
+            }
             engine::Clock::system().sleep(after).await;
             // As the kernel does when memory is short: no thread of the process gets to say a word.
             kill_process(getpid(), Signal::KILL).map_err(Failure::permanent)?;
@@ -69,13 +75,17 @@ impl Workload for Load {
     ) -> BoxFuture<'a, Result<Uuid>> {
         // At once is the worst for those who were claimed beside it.
         let after_ms = if dice.percent(50) { 0 } else { dice.within(0..=400) };
-        begin(client, tx, Killer { after_ms }, dice)
+        let deaths = if dice.percent(50) { dice.count(1..=3) } else { LOSSES * 2 };
+        begin(client, tx, Killer { after_ms, deaths }, dice)
     }
 
     fn right_end(&self) -> String {
         format!(
-            "run.state = 'failed' and run.error->>'kind' = 'worker_lost'
-             and (select count(*) from chaos.effects where run_id = run.id) <= {LOSSES} + 1"
+            "(select count(*) from chaos.effects where run_id = run.id) <= {LOSSES} + 1
+             and case when (run.input->>'deaths')::integer <= {LOSSES} then {}
+                      else run.state = 'failed' and run.error->>'kind' = 'worker_lost'
+                 end",
+            succeeded("1", "1")
         )
     }
 }
