@@ -145,9 +145,9 @@ async fn send_back(pool: &PgPool, run_id: Uuid, from: &RetryFrom, withdraw: bool
         .await?;
     }
     if withdraw {
-        tx.rollback().await?
+        tx.rollback().await?;
     } else {
-        tx.commit().await?
+        tx.commit().await?;
     }
     Ok(done)
 }

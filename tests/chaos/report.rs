@@ -71,6 +71,26 @@ pub struct Counts {
     pub effects_repeated: i64,
     pub failed_attempts: i64,
     pub ticks_missed: i64,
+    pub waits: Waits,
+}
+
+/// What the database counts of runs that waited, and of those that went in company.
+#[derive(Clone, Copy, Debug, Default, Serialize, sqlx::FromRow)]
+pub struct Waits {
+    pub signals_sent: i64,
+    pub signals_taken: i64,
+    /// Waits for a signal that ended in vain.
+    pub in_vain: i64,
+    pub sleeps: i64,
+    /// How much longer a sleep took than it was asked to, at its median and at its longest.
+    pub late_ms_p50: f64,
+    pub late_ms_max: f64,
+    pub children: i64,
+    /// Children that were cancelled because their parent was gone.
+    pub children_stopped: i64,
+    pub retries: i64,
+    /// Most runs of the limited workflow at a time.
+    pub limited_most: i64,
 }
 
 /// The spread of a time.
@@ -141,7 +161,37 @@ pub async fn counts(owner: &PgPool) -> Result<Counts> {
     .fetch_one(owner)
     .await?;
     (counts.recoveries, counts.recovery_ms) = (recoveries, Spread { p50, p99, max });
+    counts.waits = waits(owner).await?;
     Ok(counts)
+}
+
+async fn waits(owner: &PgPool) -> Result<Waits> {
+    Ok(sqlx::query_as(
+        "with sleep as (
+             select extract(epoch from wait.ended_at - wait.began_at)::float8 * 1000
+                    - (run.input->'naps_ms'->>wait.occurrence)::float8 as late_ms
+               from chaos.whole_waits as wait
+               join engine.runs as run on run.id = wait.run_id
+              where wait.kind = 'sleep' and wait.ended_at is not null),
+         limited as (
+             select sum(case move.to_state when 'running' then 1 else -1 end) over (order by move.id) as at_work
+               from chaos.moves as move
+               join engine.runs as run on run.id = move.run_id
+              where run.workflow = 'chaos.limited' and 'running' in (move.to_state, move.from_state))
+         select (select count(*) from engine.signals) as signals_sent,
+                (select count(*) from engine.signals where taken_seq is not null) as signals_taken,
+                (select count(*) from engine.steps
+                  where kind = 'signal' and state = 'done' and output->>'signal' is null) as in_vain,
+                (select count(*) from sleep) as sleeps,
+                (select coalesce(percentile_cont(0.5) within group (order by late_ms), 0) from sleep) as late_ms_p50,
+                (select coalesce(max(late_ms), 0) from sleep) as late_ms_max,
+                (select count(*) from engine.runs where parent_id is not null) as children,
+                (select count(*) from engine.runs where parent_id is not null and state = 'cancelled') as children_stopped,
+                (select count(*) from chaos.retries) as retries,
+                (select coalesce(max(at_work), 0)::bigint from limited) as limited_most",
+    )
+    .fetch_one(owner)
+    .await?)
 }
 
 impl fmt::Display for Report {
@@ -191,6 +241,7 @@ impl fmt::Display for Report {
             counts.failed_attempts,
             counts.ticks_missed
         )?;
+        writeln!(f, "waits       {}", counts.waits)?;
         writeln!(f, "checks      {}", self.checks.len())?;
         for violation in &self.evidence {
             let run = violation.run_id.map(|id| format!(" run {id}")).unwrap_or_default();
@@ -198,5 +249,25 @@ impl fmt::Display for Report {
             writeln!(f, "            {}", violation.evidence)?;
         }
         write!(f, "violations  {}", self.violations)
+    }
+}
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} signals, {} taken, {} waits in vain; {} sleeps, late by {:.0} ms (p50), {:.0} ms (longest); {} children, \
+             {} stopped with their parent; {} retries; at most {} of the limited at a time",
+            self.signals_sent,
+            self.signals_taken,
+            self.in_vain,
+            self.sleeps,
+            self.late_ms_p50,
+            self.late_ms_max,
+            self.children,
+            self.children_stopped,
+            self.retries,
+            self.limited_most
+        )
     }
 }

@@ -31,10 +31,17 @@ fn a_short_trial_breaks_no_promise_and_looks_at_every_one() {
         "/faults/jump",
         "/meddling/cancels",
         "/meddling/pauses",
+        "/meddling/retries",
+        "/counts/waits/signals_taken",
+        "/counts/waits/in_vain",
+        "/counts/waits/sleeps",
+        "/counts/waits/children",
+        "/counts/waits/children_stopped",
+        "/counts/waits/limited_most",
     ] {
         let counted = report.pointer(number).and_then(Value::as_u64);
         assert!(counted.is_some_and(|counted| counted > 0), "{number}: {said}");
     }
     let runs = report["counts"]["runs"].as_object().unwrap();
-    assert_eq!(runs.len(), 10, "every workload had runs: {said}");
+    assert_eq!(runs.len(), 17, "every workload had runs: {said}");
 }

@@ -64,12 +64,12 @@ impl Workload for Load {
         tx: &'a mut Connection,
         dice: &mut Dice,
     ) -> BoxFuture<'a, Result<Uuid>> {
-        let naps = dice.within(1..=3);
+        let naps = dice.within(1..=2);
         let naps_ms = (0..naps)
             .map(|_| match dice.weighted(&[(1, 4), (2, 4), (3, 1)]) {
                 1 => dice.within(0..=1900),
                 2 => dice.within(2000..=4000),
-                _ => dice.within(4000..=8000),
+                _ => dice.within(4000..=6000),
             })
             .collect();
         begin(client, tx, Sleeper { naps_ms }, dice)
