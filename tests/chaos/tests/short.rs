@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// How long things are made to fail, and how.
-const TRIAL: [&str; 6] = ["run", "--seconds", "35", "--seed", "20261126", "--report"];
+/// How long things are made to fail, and how. The seed's plan holds every kind of fault in that time, and its killer lets
+/// go after two deaths: one that never does takes a minute to fail.
+const TRIAL: [&str; 6] = ["run", "--seconds", "20", "--seed", "299", "--report"];
 
 #[test]
 fn a_short_trial_breaks_no_promise_and_looks_at_every_one() {

@@ -95,7 +95,7 @@ impl Workload for Load {
     }
 
     fn pace(&self) -> Pace {
-        Pace::Share(4)
+        Pace::Share(6)
     }
 
     fn register(&self, worker: Builder<Ports>, _build: i32) -> Builder<Ports> {
@@ -112,7 +112,7 @@ impl Workload for Load {
             children: i32::try_from(dice.within(0..=8)).unwrap_or(0),
             bound: dice.place(3) + 1,
             failing: i32::try_from(dice.within(0..=2)).unwrap_or(0),
-            leaves: dice.percent(25),
+            leaves: dice.percent(30),
             busy_ms: dice.within(0..=120),
         };
         begin(client, tx, parent, dice)
