@@ -13,6 +13,9 @@ fn hourly() -> Schedule<Ports> {
     Schedule::new("orders.hourly", "0 * * * *", "UTC", |_| Order::default())
 }
 
+/// How soon a worker looks without a wake-up.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// Waits until the database answers `sql` with `expected`.
 async fn until(world: &World, sql: &'static str, expected: i64) {
     let reached = async {
@@ -193,11 +196,12 @@ async fn a_backfill_starts_each_tick_once_and_run_now_one_more(pool: PgPool) {
     for _ in 0..2 {
         let asked = operator.backfill_schedule(&mut conn, "orders.hourly", span).await.unwrap();
         assert_eq!(asked.len(), 5);
-        clock.advance(Duration::from_millis(1));
+        clock.advance(SWEEP);
         until(&world, RUNS, 5).await;
         until(&world, "select count(*) from engine.asked_ticks", 0).await;
     }
     operator.run_schedule_now(&mut conn, "orders.hourly").await.unwrap();
+    clock.advance(SWEEP);
     until(&world, RUNS, 6).await;
     until(&world, LIVE, 0).await;
     let long = (clock.now() - chrono::TimeDelta::days(400), clock.now());
