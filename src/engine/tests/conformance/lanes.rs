@@ -74,6 +74,7 @@ macro_rules! logged {
 }
 
 logged!(Free, Limits::NONE);
+logged!(Zebra, Limits::NONE);
 logged!(Narrow, Limits::NONE.running(3).running_per_key(2));
 logged!(Old, "test.versions", 1, Limits::NONE.running_per_key(2));
 logged!(New, "test.versions", 2, Limits::NONE.running_per_key(2));
@@ -104,6 +105,22 @@ async fn one_key_with_many_runs_does_not_delay_the_single_run_of_another(pool: P
     let first: Vec<_> = begun.iter().take(5).map(String::as_str).collect();
     assert_eq!(first, ["big", "small", "tiny", "big", "tiny"], "the keys are served in turn");
     assert_eq!(begun.len(), 503);
+    worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_workflow_with_many_runs_does_not_delay_another_workflow(pool: PgPool) {
+    let world = World::new(pool).await;
+    start(&world, "many", 50, 0).await;
+    let mut tx = world.app.begin().await.unwrap();
+    world.client.start(&mut tx, Zebra("zebra".to_owned())).await.unwrap();
+    tx.commit().await.unwrap();
+    let log = std::sync::Arc::new(Log::default());
+    let builder = world.worker(log.clone()).register::<Free>().register::<Zebra>();
+    let worker = Running::spawn(builder.concurrency(1));
+    drained(&world).await;
+    let place = log.begun().iter().position(|key| key == "zebra").unwrap();
+    assert!(place <= 1, "it was served at place {place}");
     worker.stop().await;
 }
 

@@ -78,6 +78,44 @@ impl Workflow for Cross {
     }
 }
 
+/// Goes over the bridge, which may be down.
+#[derive(Serialize, Deserialize)]
+struct Wagon;
+
+impl Workflow for Wagon {
+    const NAME: &'static str = "test.wagon";
+    type Output = u32;
+    type Ports = Bridge;
+
+    async fn run(self, cx: &mut Context<Bridge>) -> Result<u32, Failure> {
+        cx.step("go over", AT_ONCE, |bridge| async move {
+            match bridge.is_down.load(Ordering::SeqCst) {
+                0 => Ok(1),
+                _ => Err(Failure::permanent("the bridge is down")),
+            }
+        })
+        .await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Convoy;
+
+impl Workflow for Convoy {
+    const NAME: &'static str = "test.convoy";
+    type Output = u32;
+    type Ports = Bridge;
+
+    async fn run(self, cx: &mut Context<Bridge>) -> Result<u32, Failure> {
+        let wagons = cx.spawn_all("wagons", [Wagon, Wagon, Wagon], 2).await?;
+        let mut over = 0;
+        for wagon in cx.join_all(wagons).await? {
+            over += wagon?;
+        }
+        Ok(over)
+    }
+}
+
 struct Scene {
     world: World,
     bridge: Arc<Bridge>,
@@ -88,7 +126,13 @@ impl Scene {
     async fn new(pool: PgPool) -> Self {
         let world = World::new(pool).await;
         let bridge = Arc::new(Bridge::default());
-        let worker = Running::spawn(world.worker(bridge.clone()).register::<Cross>());
+        let worker = Running::spawn(
+            world
+                .worker(bridge.clone())
+                .register::<Cross>()
+                .register::<Convoy>()
+                .register::<Wagon>(),
+        );
         Self { world, bridge, worker }
     }
 
@@ -248,5 +292,28 @@ async fn a_purge_deletes_ended_runs_after_their_retention_with_all_that_hangs_on
                   (select from engine.runs where id = attempt.run_id))",
     );
     assert_eq!(left.await, 0);
+    scene.worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_retried_parent_takes_its_failed_children_along_or_starts_new_ones(pool: PgPool) {
+    let scene = Scene::new(pool).await;
+    scene.bridge.is_down.store(1, Ordering::SeqCst);
+    let (one, other) = (scene.world.start(Convoy).await, scene.world.start(Convoy).await);
+    for run_id in [one, other] {
+        let run = scene.world.ended(run_id).await;
+        assert_eq!(run.state, RunState::Failed);
+        assert_eq!(run.error.unwrap().step.as_deref(), Some("wagons"));
+    }
+    scene.bridge.is_down.store(0, Ordering::SeqCst);
+    assert!(scene.retry(one, RetryFrom::Failed).await.unwrap());
+    assert!(scene.retry(other, RetryFrom::Start).await.unwrap());
+    for (run_id, children) in [(one, 3), (other, 6)] {
+        let run = scene.world.until(run_id, |run| run.state == RunState::Succeeded).await;
+        assert_eq!(run.output, Some(3.into()));
+        let filter = RunFilter { parent_id: Some(run_id), ..RunFilter::default() };
+        let family = scene.world.client.list(&filter, None, 10).await.unwrap();
+        assert_eq!(family.len(), children);
+    }
     scene.worker.stop().await;
 }

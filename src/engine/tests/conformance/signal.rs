@@ -154,6 +154,21 @@ async fn a_cancelled_or_paused_wait_is_left(pool: PgPool) {
     worker.stop().await;
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_signal_that_comes_while_a_wait_with_a_timeout_is_paused_is_taken_after_it(pool: PgPool) {
+    let (world, _clock) = World::frozen(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let worker = Running::spawn(world.worker(ports).register::<Approval>());
+    let run_id = world.start(Approval { timeout: Some(HOUR) }).await;
+    suspended(&world, run_id).await;
+    let mut conn = world.app.acquire().await.unwrap();
+    assert!(world.client.pause(&mut conn, run_id).await.unwrap());
+    signal(&world, run_id, "kim", None).await;
+    assert!(world.client.resume(&mut conn, run_id).await.unwrap());
+    assert_eq!(world.ended(run_id).await.output, Some("kim".into()));
+    worker.stop().await;
+}
+
 /// Sleeps a short and a long while, and asks what it has no other way to know twice.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sleeper;
