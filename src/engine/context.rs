@@ -226,7 +226,7 @@ impl<P: Send + Sync + 'static> Context<P> {
         let arrival = self.journal.arrive(name, kind);
         self.session.unread.store(self.journal.unread(), Ordering::Release);
         match arrival {
-            Err(contradiction) => self.session.leave(Leave::Contradiction(contradiction)).await,
+            Err(contradiction) => self.session.leave(Leave::Failed(contradiction)).await,
             Ok(arrival) => arrival,
         }
     }

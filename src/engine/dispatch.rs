@@ -291,6 +291,10 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
     /// Claims due runs for the free slots and starts driving them. True: more may be due.
     async fn claim(&self, runs: &mut JoinSet<Left>, stopping: &CancellationToken) -> bool {
         loop {
+            // Runs are given back at once while the worker stops: claiming on would take them up again for ever.
+            if stopping.is_cancelled() {
+                return false;
+            }
             let free = self.slots.available_permits();
             if free == 0 {
                 return true;

@@ -180,7 +180,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
     async fn settle(&self, run: Claim<'_, P>, came: Came) -> Result<Left, Error> {
         match came {
             Came::Returned(Ok(output)) => self.end(run, Ok(output)).await,
-            Came::Returned(Err(failure)) | Came::Left(Leave::Contradiction(failure)) => {
+            Came::Returned(Err(failure)) | Came::Left(Leave::Failed(failure)) => {
                 self.end(run, Err(Some(failure))).await
             }
             Came::Left(Leave::Cancelled) => self.end(run, Err(None)).await,

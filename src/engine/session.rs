@@ -39,8 +39,9 @@ pub(crate) enum Leave {
     Cancelled,
     /// Somebody asked to pause.
     Paused,
-    /// The code asked for something that the journal contradicts.
-    Contradiction(Failure),
+    /// The run fails here, whatever its code would make of it: the journal contradicts the code, or the database refuses what
+    /// is to be recorded.
+    Failed(Failure),
     /// The database did not answer; the lease will lapse, and the journal tells what was written.
     Abandoned(sqlx::Error),
     /// A test let the process die here.
@@ -181,7 +182,7 @@ impl Session {
                 Ok(answer) => return answer,
                 Err(error) if is_about_the_data(&error) => {
                     let failure = Failure::permanent(error).code("refused_by_database");
-                    self.leave(Leave::Contradiction(failure)).await;
+                    self.leave(Leave::Failed(failure)).await;
                 }
                 Err(error) if tried >= WRITE_ATTEMPTS => self.leave(Leave::Abandoned(error)).await,
                 Err(error) => {

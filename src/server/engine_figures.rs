@@ -50,7 +50,8 @@ fn missing(cause: &str) -> String {
 
 async fn read(client: &Client, now: Time) -> Result<Read, engine::Error> {
     Ok(Read {
-        counts: client.counts(now - chrono::TimeDelta::hours(24)).await?,
+        // Of those that have ended, none: their number grows, and everybody may ask. `engine_runs_left_total` counts them.
+        counts: client.counts(now).await?,
         queues: client.queues().await?,
         schedules: client.schedules().await?,
         workers: client.workers().await?.len(),
@@ -59,7 +60,7 @@ async fn read(client: &Client, now: Time) -> Result<Read, engine::Error> {
 
 fn text(read: &Read, now: Time) -> String {
     let mut text = String::new();
-    gauge(&mut text, "engine_runs", "Runs by workflow and state; ended ones of the last 24 hours.");
+    gauge(&mut text, "engine_runs", "Runs that have not ended, by workflow and state.");
     for Count { workflow, state, runs } in &read.counts {
         let _ = writeln!(text, "engine_runs{{workflow=\"{workflow}\",state=\"{state}\"}} {runs}");
     }

@@ -382,3 +382,23 @@ async fn every_run_of_a_burst_over_three_workers_is_driven_once(pool: PgPool) {
         worker.stop().await;
     }
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_shutdown_with_a_backlog_comes_to_its_end_and_leaves_the_rest_to_others(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let mut tx = world.app.begin().await.unwrap();
+    let many = (0..500).map(|_| Order::default());
+    world.client.start_many(&mut tx, many).await.unwrap();
+    tx.commit().await.unwrap();
+    let builder = world.worker(ports.clone()).register::<Order>().concurrency(4);
+    let worker = Running::spawn(builder);
+    while ports.calls() < 8 {
+        tokio::task::yield_now().await;
+    }
+    let stopped = tokio::time::timeout(Duration::from_secs(10), worker.stop()).await;
+    assert!(stopped.is_ok(), "the worker goes on claiming what it gives back");
+    let held = world.number("select count(*) from engine.runs where state = 'running'").await;
+    let left = world.number("select count(*) from engine.runs where state = 'queued'").await;
+    assert!(held == 0 && left > 0, "{held} held, {left} left");
+}
