@@ -195,9 +195,9 @@ class Claim:
                 process.order("go")
                 process.next("drained", 60 + 20 * runs / self.drain.guess)
                 circumstances = _circumstances(quiet, watch, count=runs)
-                claims = [row for row in counted() if "skip locked" in row[3].lower() and row[2] >= runs * 0.9]
+                claims = [row for row in counted() if "lease_until = coalesce" in row[3].lower() and row[2] >= runs * 0.9]
         if not claims:
-            raise ProgramError("no statement with `skip locked` took up the runs")
+            raise ProgramError("no statement took up the runs")
         calls, milliseconds, rows, _ = min(claims, key=lambda row: row[2])
         mode = self.drain.told
         bench.figures.add("claim", self.program.name, milliseconds / calls, circumstances, mode, self.finished)

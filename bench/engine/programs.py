@@ -49,8 +49,8 @@ UNLIMITED = "1000"
 
 OURS = Program(
     "ours", "ours", "rust",
-    drains=(*_ours(1, 300, 60), *_ours(4, 800, 150), *_ours(16, 1000, 250), *_ours(1000, 1000, 300)),
-    latency_other="LISTEN/NOTIFY", latency_same="LISTEN/NOTIFY",
+    drains=(*_ours(1, 300, 80), *_ours(4, 800, 150), *_ours(16, 1500, 300), *_ours(1000, 8000, 2500)),
+    latency_other="LISTEN/NOTIFY", latency_same="start beside the worker",
     done="select count(*) from engine.runs where state = 'succeeded' and workflow in ('bench.one', 'bench.ten')",
     notify=True, direct=True,
 )  # fmt: skip

@@ -26,7 +26,7 @@ pub struct Client {
 impl Client {
     /// A client; `pool` is what it reads through.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, clock: Clock::system(), transport: Arc::new(Apalis) }
+        Self { pool, clock: Clock::system(), transport: Arc::new(Apalis::default()) }
     }
 
     /// Takes the time from `clock`.

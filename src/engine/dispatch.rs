@@ -5,16 +5,20 @@
 //! when the next one is due.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::drive::{Driver, Left};
+use crate::kept::Kept;
 use crate::lease::{Held, Renewal};
+use crate::local::{Door, Handed, Inside};
 use crate::presence::{self, Presence};
 use crate::queue::Handler;
 use crate::schedule::{self, Fired, Schedule, fire};
@@ -45,6 +49,12 @@ pub(crate) struct Dispatcher<P> {
     pub(crate) driver: Arc<Driver<P>>,
     /// Connections that no step can use up.
     pub(crate) control: PgPool,
+    /// The connection that claims.
+    pub(crate) claims: Kept,
+    /// Where runs come in that are started in this process.
+    pub(crate) door: Arc<Door>,
+    /// Something waits for a slot.
+    pub(crate) busy: Arc<AtomicBool>,
     pub(crate) presence: Presence,
     pub(crate) grace: Duration,
     pub(crate) schedules: Vec<Schedule<P>>,
@@ -93,6 +103,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             Renewal::start(connection, self.clock(), self.held.clone(), self.presence.lease)
                 .map_err(|error| Error::Worker(format!("no thread for the leases: {error}")))?;
         let mut services = self.services(&stopping);
+        let mut handed = self.open_door(&stopping);
         let mut runs = JoinSet::new();
         let clock = self.clock();
         let mut outlook = Outlook { sweep_in: Duration::ZERO, backlog: false, queued: false };
@@ -100,6 +111,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         let (mut sweep_at, mut swept) = (clock.monotonic(), None);
         let mut afterlook = None;
         loop {
+            self.busy.store(outlook.backlog || outlook.queued, Ordering::Release);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -124,6 +136,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                         outlook.backlog = self.claim(&mut runs, &stopping).await;
                     }
                 }
+                Some(run) = handed.recv() => self.spawn(&mut runs, run),
                 () = self.nudge.notified() => {
                     outlook.backlog = self.claim(&mut runs, &stopping).await;
                     afterlook = Some(Instant::now() + AFTERLOOK);
@@ -137,6 +150,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
             }
         }
         stopping.cancel();
+        self.close_door(handed, &mut runs).await;
         self.stop(runs).await;
         if let Err(error) = self.presence.leave(&self.control, &self.clock()).await {
             tracing::warn!(%error, "the worker's row was left behind");
@@ -296,6 +310,10 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                 return false;
             }
             let free = self.slots.available_permits();
+            // Taken first: somebody may start a run here meanwhile.
+            let Ok(mut slots) = self.slots.clone().try_acquire_many_owned(permits(free)) else {
+                continue;
+            };
             if free == 0 {
                 return true;
             }
@@ -312,24 +330,54 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
                 return false;
             }
             for run in claimed {
-                let is_child = run.is_child;
-                // Only handlers of wake-ups borrow a slot, for a moment.
-                let slot =
-                    self.slots.clone().acquire_owned().await.expect("the slots are never closed");
+                let slot = slots.split(1).expect("as many are claimed as there are slots");
                 let signals = Signals { stopping: stopping.clone(), ..Signals::default() };
                 let lease = Lease { run_id: run.id, epoch: run.epoch };
                 let hold = self.held.add(lease, signals.clone(), claimed_at);
-                let (driver, nudge) = (self.driver.clone(), self.nudge.clone());
-                runs.spawn(async move {
-                    let left = driver.drive(run, signals).await;
-                    drop((hold, slot));
-                    if is_child && left == Left::Ended {
-                        // A sibling has its turn, perhaps, or the parent goes on.
-                        nudge.notify_one();
-                    }
-                    left
-                });
+                self.spawn(runs, Handed { run, signals, hold, slot });
             }
+        }
+    }
+
+    /// Starts driving a run.
+    fn spawn(&self, runs: &mut JoinSet<Left>, Handed { run, signals, hold, slot }: Handed) {
+        let (is_child, driver, nudge) = (run.is_child, self.driver.clone(), self.nudge.clone());
+        runs.spawn(async move {
+            let left = driver.drive(run, signals).await;
+            drop((hold, slot));
+            if is_child && left == Left::Ended {
+                // A sibling has its turn, perhaps, or the parent goes on.
+                nudge.notify_one();
+            }
+            left
+        });
+    }
+
+    /// Lets runs in that are started in this process.
+    fn open_door(&self, stopping: &CancellationToken) -> UnboundedReceiver<Handed> {
+        let (sender, handed) = tokio::sync::mpsc::unbounded_channel();
+        self.door.open(Arc::new(Inside {
+            kinds: self.kinds.clone(),
+            slots: self.slots.clone(),
+            busy: self.busy.clone(),
+            owner: self.presence.id.clone(),
+            lease: self.presence.lease,
+            held: self.held.clone(),
+            stopping: stopping.clone(),
+            clock: self.clock(),
+            starts: Kept::new(&self.control),
+            surroundings: self.driver.surroundings.clone(),
+            handed: sender,
+        }));
+        handed
+    }
+
+    /// Lets no more of them in; those that are, are given back at their first step.
+    async fn close_door(&self, mut handed: UnboundedReceiver<Handed>, runs: &mut JoinSet<Left>) {
+        self.door.close();
+        handed.close();
+        while let Some(run) = handed.recv().await {
+            self.spawn(runs, run);
         }
     }
 
@@ -344,7 +392,9 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         let claimant =
             Claimant { owner: id, lease: *lease, cursors: &cursors, last: (&last.0, last.1) };
         let now = self.clock().sql_now();
-        let mut claimed = store::claim(&self.control, now, &self.kinds, claimant, free).await?;
+        let mut conn = self.claims.take().await?;
+        let mut claimed = store::claim(&mut *conn, now, &self.kinds, claimant, free).await?;
+        conn.give_back();
         claimed.sort_by_key(|run| run.place);
         let mut served = self.served();
         for run in &claimed {
@@ -401,6 +451,11 @@ async fn until_instant(at: Option<Instant>) {
     if let Some(at) = at {
         tokio::time::sleep_until(at.into()).await;
     }
+}
+
+/// So many permits of a semaphore.
+fn permits(slots: usize) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// A delta in microseconds as a duration; what is past is now.

@@ -6,18 +6,22 @@
 //!
 //! Two things keep them cheap and fast. A wake-up is left out while another one lies there unfetched: `pg_notify` in
 //! each commit would hold all commits to one at a time. And the notification that apalis' trigger sends is listened to
-//! here, too: a worker looks at once, and again when apalis has fetched the job.
+//! here: a worker looks at once, and apalis fetches the job a moment later, when it is in nobody's way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use apalis::prelude::{BackendExt, BoxDynError, Monitor, TaskBuilder, WorkerBuilder};
+use apalis::prelude::{
+    BackendExt, BoxDynError, Monitor, PollWith, StreamStrategy, TaskBuilder, WorkerBuilder,
+};
 use apalis_postgres::{Config, PostgresStorage, queries};
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,9 +29,13 @@ use crate::Error;
 
 /// The queue's name in apalis' tables.
 const QUEUE: &str = "engine";
-/// apalis' listener can miss a notification while it fetches; then this poll finds the job. The sweep
-/// would find the run as well.
-const POLL: Duration = Duration::from_secs(1);
+/// A notification may be missed; then this poll finds the job. The sweep has found the run long before.
+const POLL: Duration = Duration::from_secs(5);
+/// How long after its notification a job is fetched. Until then no more of them are sent than one in this time.
+const FETCH_AFTER: Duration = Duration::from_millis(10);
+/// Jobs are dated back by this, because apalis counts whole seconds of this machine's clock: a job that the database takes
+/// to be due later is not notified, and that happens at each turn of a second, and wherever this clock is ahead.
+const DUE_SINCE: Duration = Duration::from_mins(1);
 /// How many wake-ups are taken at once. Handlers are instant, so a batch is never held for long.
 const BATCH: usize = 10;
 /// A listener whose connection is gone can go unnoticed; after this time a new one takes its place.
@@ -41,7 +49,7 @@ const PURGED_AT_ONCE: u64 = 5000;
 
 /// What apalis' trigger on its jobs notifies.
 const CHANNEL: &str = "apalis::job::insert";
-/// How soon a listener is set up again that has failed.
+/// How soon a listener, or apalis' worker, is set up again that has failed.
 const RELISTEN: Duration = Duration::from_secs(1);
 
 /// What is called with each wake-up.
@@ -74,9 +82,20 @@ struct WakeUp {
     run_id: Uuid,
 }
 
-/// Wake-ups through apalis' tables in the same database.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Apalis;
+/// Wake-ups through apalis' tables in the same database. Clones share when the last one was sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Apalis {
+    sent: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Apalis {
+    /// Whether a wake-up of this process may be on its way; counts the one that is sent now.
+    fn was_just_sent(&self) -> bool {
+        let mut sent = self.sent.lock().expect("nothing panics while it holds this lock");
+        let last = sent.replace(Instant::now());
+        last.is_some_and(|last| last.elapsed() < 2 * FETCH_AFTER)
+    }
+}
 
 impl Transport for Apalis {
     fn enqueue<'a>(
@@ -85,11 +104,14 @@ impl Transport for Apalis {
         run_id: Uuid,
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            if is_awaited(conn).await? {
+            // Asking takes a round trip, so it is left out where the answer is as good as known.
+            if self.was_just_sent() && is_awaited(conn).await? {
                 return Ok(());
             }
             let job = serde_json::to_vec(&WakeUp { run_id })?;
-            let task = TaskBuilder::new(job).max_attempts(1).build();
+            let due = crate::Clock::system().now() - DUE_SINCE;
+            let due = u64::try_from(due.timestamp()).unwrap_or(0);
+            let task = TaskBuilder::new(job).max_attempts(1).run_at_timestamp(due).build();
             queries::push_tasks(conn, QUEUE, vec![task]).await.map_err(queue_error)
         })
     }
@@ -102,18 +124,18 @@ impl Transport for Apalis {
     ) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let (clock, starts) = (crate::Clock::system(), AtomicUsize::new(0));
-            let ears = tokio::spawn(
-                stop.clone().run_until_cancelled_owned(listen(pool.clone(), handler.clone())),
-            );
+            let bell = Arc::new(Notify::new());
+            let hearing = listen(pool.clone(), handler.clone(), bell.clone());
+            let ears = tokio::spawn(stop.clone().run_until_cancelled_owned(hearing));
             let _ears = tokio_util::task::AbortOnDropHandle::new(ears);
             while !stop.is_cancelled() {
                 let start = starts.fetch_add(1, Ordering::Relaxed);
                 let turn = stop.child_token();
                 tokio::select! {
-                    received = receive(&pool, &handler, start, &turn) => {
+                    received = receive(&pool, (&handler, &bell), start, &turn) => {
                         let error = received.err().map(|error| error.to_string());
                         tracing::warn!(error, "the wake-up queue stopped, starting it again");
-                        let _ = stop.run_until_cancelled(clock.sleep(POLL)).await;
+                        let _ = stop.run_until_cancelled(clock.sleep(RELISTEN)).await;
                     }
                     () = clock.sleep(TURN) => {}
                 }
@@ -147,18 +169,18 @@ async fn is_awaited(conn: &mut PgConnection) -> Result<bool, Error> {
     Ok(sqlx::query_scalar(sql).bind(QUEUE).fetch_one(conn).await?)
 }
 
-/// Calls `handler` with each notification of a new wake-up, on a connection of its own.
-async fn listen(pool: PgPool, handler: Handler) {
+/// Calls `handler` with each notification of a new wake-up, on a connection of its own, and rings the bell.
+async fn listen(pool: PgPool, handler: Handler, bell: Arc<Notify>) {
     let clock = crate::Clock::system();
     loop {
-        if let Err(error) = hear(&pool, &handler).await {
+        if let Err(error) = hear(&pool, &handler, &bell).await {
             tracing::warn!(%error, "wake-ups are not heard at once for a moment");
         }
         clock.sleep(RELISTEN).await;
     }
 }
 
-async fn hear(pool: &PgPool, handler: &Handler) -> sqlx::Result<()> {
+async fn hear(pool: &PgPool, handler: &Handler, bell: &Notify) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     let ours = format!("\"{QUEUE}\"");
@@ -166,6 +188,7 @@ async fn hear(pool: &PgPool, handler: &Handler) -> sqlx::Result<()> {
     while let Some(news) = listener.try_recv().await? {
         if news.payload().contains(&ours) {
             handler().await;
+            bell.notify_one();
         }
     }
     Ok(())
@@ -197,24 +220,23 @@ async fn purge_jobs(pool: &PgPool) -> Result<u64, Error> {
 /// Runs one apalis worker until it stops or fails.
 async fn receive(
     pool: &PgPool,
-    handler: &Handler,
+    (handler, bell): (&Handler, &Arc<Notify>),
     start: usize,
     stop: &CancellationToken,
 ) -> Result<(), BoxDynError> {
     // A worker under a name that a dead one had would keep that one's jobs alive for ever.
     let process: u64 = rand::random();
-    let (pool, handler) = (pool.clone(), handler.clone());
+    let (pool, handler, bell) = (pool.clone(), handler.clone(), bell.clone());
     // With a time for shutdown the monitor ends as soon as its worker has; without one it would wait for `stop`.
-    let monitor = Monitor::new().shutdown_timeout(POLL).register(move |restart| {
+    let monitor = Monitor::new().shutdown_timeout(RELISTEN).register(move |restart| {
         let config = Config::default()
             .queue(QUEUE)
             .batch_size(BATCH)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED_HEARTBEATS)
             .lock_tasks(false);
-        let storage = PostgresStorage::<WakeUp>::new(&pool)
-            .with_config(config)
-            .with_pubsub()
+        let storage = PostgresStorage::<WakeUp>::new(&pool).with_config(config);
+        let storage = PollWith::new(storage, StreamStrategy::new(fetches(bell.clone())))
             .poll_with_interval(POLL);
         let handler = handler.clone();
         WorkerBuilder::new(format!("{QUEUE}-{process:016x}-{start}-{restart}"))
@@ -236,6 +258,15 @@ async fn receive(
         })
         .await
         .map_err(Into::into)
+}
+
+/// When apalis is to fetch: a moment after each ring of the bell.
+fn fetches(bell: Arc<Notify>) -> impl Stream<Item = ()> + Unpin + Send {
+    Box::pin(stream::unfold(bell, |bell| async {
+        bell.notified().await;
+        crate::Clock::system().sleep(FETCH_AFTER).await;
+        Some(((), bell))
+    }))
 }
 
 /// Creates apalis' own tables. The role must be allowed to create schemas and extensions.

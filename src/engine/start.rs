@@ -18,6 +18,47 @@ use crate::{Clock, Error, Time, Workflow};
 /// Most runs in one statement.
 const AT_ONCE: usize = 1000;
 
+/// The options of a start, as methods that take and give the builder.
+macro_rules! options {
+    ($($option:ident),*) => { $(crate::start::options!(@ $option);)* };
+    (@ run_at) => {
+        /// It is not due before `at`.
+        pub fn run_at(mut self, at: crate::Time) -> Self {
+            self.options.run_at = Some(at);
+            self
+        }
+    };
+    (@ priority) => {
+        /// Higher goes first, whatever is queued below it; 0 by default.
+        pub fn priority(mut self, priority: i32) -> Self {
+            self.options.priority = priority;
+            self
+        }
+    };
+    (@ key) => {
+        /// Whose run it is, such as a tenant: keys are served in turn.
+        pub fn key(mut self, key: impl std::fmt::Display) -> Self {
+            self.options.key = key.to_string();
+            self
+        }
+    };
+    (@ trace) => {
+        /// Text that ties the run's tracing spans to what started it, such as a request id.
+        pub fn trace(mut self, trace: impl Into<String>) -> Self {
+            self.options.trace = Some(trace.into());
+            self
+        }
+    };
+    (@ idempotency_key) => {
+        /// A second start of this workflow under the same key answers with the first one's run.
+        pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+            self.options.idempotency_key = Some(key.into());
+            self
+        }
+    };
+}
+pub(crate) use options;
+
 /// The answer to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Started {
@@ -39,41 +80,18 @@ pub struct Start<'a, W> {
 
 #[derive(Clone, Default)]
 pub(crate) struct Options {
-    run_at: Option<Time>,
-    priority: i32,
-    key: String,
-    idempotency_key: Option<String>,
-    trace: Option<String>,
+    pub(crate) run_at: Option<Time>,
+    pub(crate) priority: i32,
+    pub(crate) key: String,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) trace: Option<String>,
 }
 
 impl<W: Workflow> Start<'_, W> {
-    /// A second start of this workflow under the same key answers with the first one's run.
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.options.idempotency_key = Some(key.into());
-        self
-    }
+    options!(run_at, priority, key, trace, idempotency_key);
 
-    /// The run is not due before `at`.
-    pub fn run_at(mut self, at: Time) -> Self {
-        self.options.run_at = Some(at);
-        self
-    }
-
-    /// Higher goes first, whatever is queued below it; 0 by default.
-    pub fn priority(mut self, priority: i32) -> Self {
-        self.options.priority = priority;
-        self
-    }
-
-    /// Whose run it is, such as a tenant: keys are served in turn.
-    pub fn key(mut self, key: impl std::fmt::Display) -> Self {
-        self.options.key = key.to_string();
-        self
-    }
-
-    /// Text that ties the run's tracing spans to what started it, such as a request id.
-    pub fn trace(mut self, trace: impl Into<String>) -> Self {
-        self.options.trace = Some(trace.into());
+    pub(crate) fn with(mut self, options: Options) -> Self {
+        self.options = options;
         self
     }
 
@@ -117,29 +135,7 @@ pub struct StartMany<'a, W> {
 }
 
 impl<W: Workflow> StartMany<'_, W> {
-    /// The runs are not due before `at`.
-    pub fn run_at(mut self, at: Time) -> Self {
-        self.options.run_at = Some(at);
-        self
-    }
-
-    /// Higher goes first, whatever is queued below it; 0 by default.
-    pub fn priority(mut self, priority: i32) -> Self {
-        self.options.priority = priority;
-        self
-    }
-
-    /// Whose runs they are, such as a tenant: keys are served in turn.
-    pub fn key(mut self, key: impl std::fmt::Display) -> Self {
-        self.options.key = key.to_string();
-        self
-    }
-
-    /// Text that ties the runs' tracing spans to what started them, such as a request id.
-    pub fn trace(mut self, trace: impl Into<String>) -> Self {
-        self.options.trace = Some(trace.into());
-        self
-    }
+    options!(run_at, priority, key, trace);
 
     async fn perform(self) -> Result<Vec<Uuid>, Error> {
         let ids = run_ids(self.clock.now(), self.workflows.len());
@@ -167,7 +163,7 @@ impl<'a, W: Workflow> IntoFuture for StartMany<'a, W> {
 }
 
 impl Options {
-    fn new_run<W: Workflow>(&self, id: Uuid, workflow: &W) -> Result<NewRun, Error> {
+    pub(crate) fn new_run<W: Workflow>(&self, id: Uuid, workflow: &W) -> Result<NewRun, Error> {
         let Self { run_at, priority, key, idempotency_key, trace } = self.clone();
         Ok(NewRun {
             id,
@@ -212,16 +208,23 @@ pub(crate) struct NewRun {
     pub(crate) at_most: Option<i32>,
 }
 
+impl NewRun {
+    /// Refuses what the database would refuse.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.input.get().len() {
+            0..=VALUE_BYTES => Ok(()),
+            bytes => Err(Error::TooLarge { what: "a run's input", bytes, limit: VALUE_BYTES }),
+        }
+    }
+}
+
 /// Inserts runs; how many. Those whose id or idempotency key is taken are left out.
 pub(crate) async fn insert_many(
     conn: &mut PgConnection,
     now: Option<Time>,
     runs: &[NewRun],
 ) -> Result<u64, Error> {
-    if let Some(run) = runs.iter().find(|run| run.input.get().len() > VALUE_BYTES) {
-        let bytes = run.input.get().len();
-        return Err(Error::TooLarge { what: "a run's input", bytes, limit: VALUE_BYTES });
-    }
+    runs.iter().try_for_each(NewRun::check)?;
     let inserted = sqlx::query_file!(
         "sql/start_many.sql",
         now,

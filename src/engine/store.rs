@@ -16,6 +16,7 @@ use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use crate::queue::Transport;
+use crate::start::NewRun;
 use crate::{Error, FailureRecord, RunState, Time};
 
 /// The largest input, step result or output, in bytes of JSON. The tables check the same number.
@@ -45,6 +46,12 @@ pub(crate) struct Claimed {
 pub(crate) struct Kinds {
     pub(crate) names: Vec<String>,
     pub(crate) versions: Vec<i32>,
+}
+
+impl Kinds {
+    pub(crate) fn has(&self, name: &str, version: i32) -> bool {
+        std::iter::zip(&self.names, &self.versions).any(|(n, v)| n == name && *v == version)
+    }
 }
 
 /// A run under the epoch of one claim: what every fenced write names.
@@ -89,6 +96,34 @@ pub(crate) async fn claim(
     )
     .fetch_all(db)
     .await
+}
+
+/// Inserts a run that `owner` drives at once. False: it was known already.
+pub(crate) async fn start_here(
+    db: impl PgExecutor<'_>,
+    now: Option<Time>,
+    run: &NewRun,
+    owner: &str,
+    lease: Duration,
+) -> Result<bool, Error> {
+    run.check()?;
+    let done = sqlx::query_file!(
+        "sql/start_here.sql",
+        run.id,
+        run.workflow,
+        run.version,
+        run.input.get(),
+        run.key,
+        run.priority,
+        run.idempotency_key,
+        run.trace,
+        owner,
+        interval(lease),
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// What a sweep found.

@@ -13,13 +13,15 @@ use uuid::Uuid;
 
 use crate::dispatch::Dispatcher;
 use crate::drive::Driver;
+use crate::kept::Kept;
+use crate::local::{Door, LocalClient};
 use crate::presence::Presence;
 use crate::queue::{Apalis, Transport};
 use crate::registry::Registry;
 use crate::schedule::{self, Schedule};
 use crate::session::Surroundings;
-use crate::store::writer::Writer;
-use crate::{Clock, Error, Workflow, limits, pooler};
+use crate::store::writer::{Database, LOCK_LIMIT, Writer};
+use crate::{Client, Clock, Error, Workflow, limits, pooler};
 
 /// Runs at a time.
 const CONCURRENCY: usize = 8;
@@ -29,10 +31,10 @@ const LEASE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(20);
 /// Longer waits suspend the run instead of holding a slot.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Connections for claims and wake-ups (two of them listen), beside the caller's pool.
-const CONTROL_CONNECTIONS: usize = 5;
-/// Most connections for the journal; its statements take a moment each.
-const JOURNAL_CONNECTIONS: usize = 8;
+/// Connections for sweeps and wake-ups (two of them listen), beside the caller's pool and the one that claims.
+const CONTROL_CONNECTIONS: usize = 4;
+/// Most connections for the journal beside those of the writers; its statements take a moment each.
+const JOURNAL_CONNECTIONS: usize = 5;
 /// The longest that a statement of the engine's own may take: a longer one waits for a lock that somebody forgot, and is
 /// tried again.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
@@ -131,7 +133,7 @@ impl<P: Send + Sync + 'static> Builder<P> {
             }
         }
         if self.faults.is_empty() {
-            Ok(Worker { parts: self })
+            Ok(Worker { parts: self, door: Arc::default() })
         } else {
             Err(Error::Worker(self.faults.join("; ")))
         }
@@ -141,11 +143,12 @@ impl<P: Send + Sync + 'static> Builder<P> {
 /// Claims and drives runs.
 pub struct Worker<P> {
     parts: Builder<P>,
+    door: Arc<Door>,
 }
 
 impl<P: Send + Sync + 'static> Worker<P> {
     /// Begins a worker on `pool`, whose role needs what [`crate::migrate`] granted. It opens up to
-    /// fourteen connections of its own beside the pool, with the pool's options.
+    /// fifteen connections of its own beside the pool, with the pool's options.
     pub fn builder(pool: PgPool, ports: Arc<P>) -> Builder<P> {
         Builder {
             pool,
@@ -157,9 +160,18 @@ impl<P: Send + Sync + 'static> Worker<P> {
             grace: GRACE,
             program: String::new(),
             clock: Clock::system(),
-            transport: Arc::new(Apalis),
+            transport: Arc::new(Apalis::default()),
             faults: Vec::new(),
         }
+    }
+
+    /// Starts runs in this process, for this worker if it has room: their first step begins as soon as the start has
+    /// committed.
+    #[must_use]
+    pub fn local_client(&self) -> LocalClient {
+        let Builder { pool, clock, transport, .. } = &self.parts;
+        let client = Client { transport: transport.clone(), ..Client::new(pool.clone()) };
+        LocalClient { client: client.with_clock(clock.clone()), door: self.door.clone() }
     }
 
     /// Works until `shutdown` fires; then claims nothing more, lets steps in flight finish within the
@@ -171,17 +183,25 @@ impl<P: Send + Sync + 'static> Worker<P> {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let parts = self.parts;
         pooler::refuse(parts.pool.connect_options().as_ref()).await?;
-        let control = own_pool(&parts.pool, CONTROL_CONNECTIONS);
+        let control = own_pool(&parts.pool, CONTROL_CONNECTIONS, STATEMENT_LIMIT);
         limits::declare(&control, &parts.clock, &parts.registry.declared()).await?;
         for schedule in &parts.schedules {
             schedule::declare(&control, &parts.clock, schedule).await?;
         }
         let kinds = parts.registry.kinds();
         let connections = parts.concurrency.clamp(2, JOURNAL_CONNECTIONS);
-        let journal = own_pool(&parts.pool, connections);
+        let journal = own_pool(&parts.pool, connections, STATEMENT_LIMIT);
+        let batches = own_pool(&parts.pool, 1, LOCK_LIMIT);
         let surroundings = Surroundings {
             pool: parts.pool,
-            writer: Writer::start(&journal, &parts.transport, &parts.clock),
+            writer: Writer::start(
+                &batches,
+                Database {
+                    alone: Kept::new(&journal),
+                    transport: parts.transport.clone(),
+                    clock: parts.clock.clone(),
+                },
+            ),
             journal: journal.clone(),
             transport: parts.transport,
             clock: parts.clock,
@@ -192,6 +212,9 @@ impl<P: Send + Sync + 'static> Worker<P> {
         let dispatcher = Dispatcher {
             driver: Arc::new(driver),
             control: control.clone(),
+            claims: Kept::new(&control),
+            door: self.door,
+            busy: Arc::default(),
             presence: Presence {
                 id: Uuid::from_bytes(rand::random()).to_string(),
                 program: parts.program,
@@ -209,7 +232,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
             nudge: Arc::new(Notify::new()),
         };
         let worked = dispatcher.run(shutdown).await;
-        for pool in [control, journal] {
+        for pool in [control, journal, batches] {
             // A connection that hangs must not keep the process.
             let _ = tokio::time::timeout(STATEMENT_LIMIT, pool.close()).await;
         }
@@ -218,14 +241,22 @@ impl<P: Send + Sync + 'static> Worker<P> {
 }
 
 /// Plans that go through indexes, whatever the statistics say: they are old after a rush, and a plan that reads all of a
-/// table that was small a minute ago is one that stops the engine.
-const INDEXED: [(&str, &str); 3] =
-    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+/// table that was small a minute ago is one that stops the engine. Such plans are the same for all arguments, so they are made
+/// once; and where an index is no use, their made-up costs must not have anything compiled.
+const PLANS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+];
 
 /// Connections of the engine's own, made as the application makes its own.
-fn own_pool(pool: &PgPool, connections: usize) -> PgPool {
-    let limit = ("statement_timeout", STATEMENT_LIMIT.as_millis().to_string());
-    let connect = pool.connect_options().as_ref().clone().options([limit]).options(INDEXED);
+fn own_pool(pool: &PgPool, connections: usize, locks: Duration) -> PgPool {
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    let limits = [("statement_timeout", STATEMENT_LIMIT), ("lock_timeout", locks)];
+    let limits = limits.map(|(name, limit)| (name, milliseconds(limit)));
+    let connect = pool.connect_options().as_ref().clone().options(limits).options(PLANS);
     pool.options()
         .clone()
         .min_connections(0)

@@ -4,12 +4,11 @@ create table engine.signals (
     id         bigint      not null generated always as identity,
     run_id     uuid        not null,
     name       text        not null,
-    payload    json        not null,
+    payload    engine.value not null,
     sender_key text,
     sent_at    timestamptz not null,
     taken_seq  integer,
-    constraint signals_pkey primary key (id),
-    constraint signals_payload_small check (octet_length(payload::text) <= 262144)
+    constraint signals_pkey primary key (id)
 );
 
 comment on column engine.signals.sender_key is 'A second signal of this name under the same key is the same signal.';

@@ -1,21 +1,15 @@
--- Ends many runs as succeeded. Those missing in the answer were fenced off, or somebody has their row locked.
+-- Ends many runs as succeeded; fails when somebody else keeps one of their rows locked. Those missing in the answer were
+-- fenced off.
 -- A lease stands for `running` here (a constraint says so), because indexes on what is running must not be used: the
 -- planner, told that nothing runs, would read them whole for each row.
-with fence as materialized (
-    select run.id, item.output, item.at
-      from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[]) as item(run_id, epoch, output, at)
-      join engine.runs as run
-        on run.id = item.run_id
-       and run.epoch = item.epoch
-       and run.lease_until is not null
-       for no key update of run skip locked
-)
 update engine.runs as run
    set state = 'succeeded',
-       output = fence.output::json,
-       ended_at = fence.at,
+       output = item.output::json,
+       ended_at = item.at,
        owner = null,
        lease_until = null
-  from fence
- where run.id = fence.id
+  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[]) as item(run_id, epoch, output, at)
+ where run.id = item.run_id
+   and run.epoch = item.epoch
+   and run.lease_until is not null
 returning run.id as "id!", run.epoch as "epoch!"

@@ -1,26 +1,31 @@
 //! Group commit: checkpoints and ends of runs that are in flight at the same time travel together.
 //!
 //! Invariants: whoever writes waits until its write is in the database (or was refused), so nothing goes on before it
-//! is durable; a writer takes whatever is waiting whenever it is free, so a lone run waits for nobody. The batched
-//! statements pass over a row that somebody else has locked: such a write, and every write of a batch that failed, is
-//! done alone, and only that decides. Not here: the SQL of a single write ([`journal`], [`super`]).
+//! is durable; a writer takes whatever is waiting whenever it is free, so a lone run waits for nobody: while nothing else
+//! is being written, it writes for itself. A batch that is refused, say because a row stays locked, is tried once more by a
+//! statement that passes over locked rows; what is not written then is written alone, and only that decides. Not here:
+//! the SQL of a single write ([`journal`], [`super`]).
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
-use sqlx::{PgExecutor, PgPool};
-use tokio::sync::{Notify, oneshot};
+use sqlx::{Connection, PgExecutor, PgPool};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use super::journal::{self, Place, Written};
 use super::{Ending, Lease};
+use crate::kept::Kept;
 use crate::queue::Transport;
 use crate::{Clock, Error, RunState, Time, figures};
 
 /// Writers per worker: while one batch is on its way to the disk, the next one is put together.
-const WRITERS: usize = 2;
+const WRITERS: u32 = 2;
 /// Most writes in one statement.
 const BATCH: usize = 500;
+/// How long a batch waits for a row that somebody else has locked; far less than it takes Postgres to look for deadlocks.
+pub(crate) const LOCK_LIMIT: Duration = Duration::from_millis(50);
 
 /// What one write is told.
 type Answer = sqlx::Result<Option<Written>>;
@@ -49,10 +54,11 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-#[derive(Default)]
 struct Queue {
     waiting: Mutex<Vec<Waiting>>,
     bell: Notify,
+    /// A permit for each writer that is not writing.
+    idle: Semaphore,
 }
 
 /// Where runs hand in what they write. Cheap to clone; the last clone takes the writers with it.
@@ -61,6 +67,7 @@ pub(crate) struct Writer(Arc<Desk>);
 
 struct Desk {
     queue: Arc<Queue>,
+    database: Arc<Database>,
     writers: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -71,19 +78,25 @@ impl Drop for Desk {
 }
 
 impl Writer {
-    /// Begins to write through `pool`.
-    pub(crate) fn start(pool: &PgPool, transport: &Arc<dyn Transport>, clock: &Clock) -> Self {
-        let queue = Arc::new(Queue::default());
-        let (pool, transport, clock) = (pool.clone(), transport.clone(), clock.clone());
-        let database = Database { pool, transport, clock };
-        let writers =
-            (0..WRITERS).map(|_| tokio::spawn(work(queue.clone(), database.clone()))).collect();
-        Self(Arc::new(Desk { queue, writers }))
+    /// Begins to write.
+    ///
+    /// The connections of `batches` must not wait longer than [`LOCK_LIMIT`] for a lock.
+    pub(crate) fn start(batches: &PgPool, database: Database) -> Self {
+        let database = Arc::new(database);
+        let (waiting, bell) = (Mutex::default(), Notify::default());
+        let queue = Arc::new(Queue { waiting, bell, idle: Semaphore::new(WRITERS as usize) });
+        let writer = |_| tokio::spawn(work(queue.clone(), Kept::new(batches), database.clone()));
+        let writers = (0..WRITERS).map(writer).collect();
+        Self(Arc::new(Desk { queue, database, writers }))
     }
 
     /// Records a step's result.
     pub(crate) async fn checkpoint(&self, place: Place, output: Box<RawValue>) -> Answer {
-        self.hand_in(Write::Checkpoint(Checkpoint { place, output })).await
+        let checkpoint = Checkpoint { place, output };
+        if let Some(_place) = self.nobody_writes() {
+            return checkpoint.alone(&self.0.database).await;
+        }
+        self.hand_in(Write::Checkpoint(checkpoint)).await
     }
 
     /// Ends a run as succeeded. `None`: the lease was lost before.
@@ -94,59 +107,96 @@ impl Writer {
         at: Time,
         is_child: bool,
     ) -> Answer {
-        self.hand_in(Write::Success(Success { lease, output, at, is_child })).await
+        let success = Success { lease, output, at, is_child };
+        if let Some(_place) = self.nobody_writes() {
+            return success.alone(&self.0.database).await;
+        }
+        self.hand_in(Write::Success(success)).await
+    }
+
+    /// One writer's place, if nobody writes and nothing waits: going over a writer's task would only take time.
+    fn nobody_writes(&self) -> Option<SemaphorePermit<'_>> {
+        let queue = &*self.0.queue;
+        let mut all = queue.idle.try_acquire_many(WRITERS).ok()?;
+        if queue.lock().is_empty() { all.split(1) } else { None }
     }
 
     async fn hand_in(&self, write: Write) -> Answer {
         let (answer, answered) = oneshot::channel();
         let queue = &self.0.queue;
-        queue
-            .waiting
-            .lock()
-            .expect("nothing panics while it holds this lock")
-            .push(Waiting { write, answer });
+        queue.lock().push(Waiting { write, answer });
         queue.bell.notify_one();
         // A writer ends only with the last handle.
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 }
 
-/// What writers write to.
-#[derive(Clone)]
-struct Database {
-    pool: PgPool,
-    transport: Arc<dyn Transport>,
-    clock: Clock,
+/// What single writes need; batches go through connections of the writers' own.
+pub(crate) struct Database {
+    pub(crate) alone: Kept,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Clock,
 }
 
-async fn work(queue: Arc<Queue>, database: Database) {
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// What waits, up to [`BATCH`].
+    fn take(&self) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        let most = waiting.len().min(BATCH);
+        let rest = waiting.split_off(most);
+        if !rest.is_empty() {
+            self.bell.notify_one();
+        }
+        std::mem::replace(&mut *waiting, rest)
+    }
+}
+
+async fn work(queue: Arc<Queue>, batches: Kept, database: Arc<Database>) {
+    let to = To { batches, database };
     loop {
-        let batch = take(&queue);
+        // Never closed.
+        let place = queue.idle.acquire().await;
+        let batch = queue.take();
         if batch.is_empty() {
+            drop(place);
             queue.bell.notified().await;
             continue;
         }
         figures::batch(batch.len());
-        let (mut checkpoints, mut successes) = (Vec::new(), Vec::new());
+        let (mut first, mut again, mut successes) = (Vec::new(), Vec::new(), Vec::new());
         for Waiting { write, answer } in batch {
             match write {
-                Write::Checkpoint(checkpoint) => checkpoints.push((checkpoint, answer)),
+                Write::Checkpoint(checkpoint) if checkpoint.place.attempt > 1 => {
+                    again.push((checkpoint, answer));
+                }
+                Write::Checkpoint(checkpoint) => first.push((checkpoint, answer)),
                 Write::Success(success) => successes.push((success, answer)),
             }
         }
-        write_all(&database, checkpoints).await;
-        write_all(&database, successes).await;
+        write_all(&to, first, Way::Straight).await;
+        write_all(&to, again, Way::AroundLocks).await;
+        write_all(&to, successes, Way::Straight).await;
     }
 }
 
-fn take(queue: &Queue) -> Vec<Waiting> {
-    let mut waiting = queue.waiting.lock().expect("nothing panics while it holds this lock");
-    let most = waiting.len().min(BATCH);
-    let rest = waiting.split_off(most);
-    if !rest.is_empty() {
-        queue.bell.notify_one();
-    }
-    std::mem::replace(&mut *waiting, rest)
+/// Where a writer writes.
+struct To {
+    /// Does not wait longer than [`LOCK_LIMIT`] for a lock.
+    batches: Kept,
+    database: Arc<Database>,
+}
+
+/// How a batch is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All or nothing; what is locked is waited for, for a moment.
+    Straight,
+    /// Without what somebody has locked.
+    AroundLocks,
 }
 
 /// A kind of write that can be done alone or together.
@@ -155,8 +205,9 @@ trait Batched: Sized + Send + Sync + 'static {
 
     /// Writes all; those not in the answer are still to be decided.
     fn together(
-        database: &Database,
+        to: &To,
         items: &[(Self, oneshot::Sender<Answer>)],
+        way: Way,
     ) -> impl Future<Output = sqlx::Result<Vec<Landed>>> + Send;
 
     fn alone(&self, database: &Database) -> impl Future<Output = Answer> + Send;
@@ -170,10 +221,15 @@ struct Landed {
     pause_requested: bool,
 }
 
-async fn write_all<B: Batched>(database: &Database, items: Vec<(B, oneshot::Sender<Answer>)>) {
+async fn write_all<B: Batched>(to: &To, items: Vec<(B, oneshot::Sender<Answer>)>, way: Way) {
     let mut left = items;
     if left.len() > 1 {
-        left = match B::together(database, &left).await {
+        let mut landed = B::together(to, &left, way).await;
+        if let (Err(error), Way::Straight) = (&landed, way) {
+            tracing::debug!(%error, writes = left.len(), "a batch was refused; it goes around what is locked");
+            landed = B::together(to, &left, Way::AroundLocks).await;
+        }
+        left = match landed {
             Ok(landed) => answer_landed(left, &landed),
             Err(error) => {
                 tracing::warn!(%error, writes = left.len(), "a batch was refused; each write goes alone");
@@ -183,12 +239,12 @@ async fn write_all<B: Batched>(database: &Database, items: Vec<(B, oneshot::Send
     }
     if let [_] = left.as_slice() {
         let (item, answer) = left.remove(0);
-        let _ = answer.send(item.alone(database).await);
+        let _ = answer.send(item.alone(&to.database).await);
         return;
     }
     // One of them may have to wait for a lock: the others, and the next batch, do not wait for it.
     for (item, answer) in left {
-        let database = database.clone();
+        let database = to.database.clone();
         tokio::spawn(async move {
             let _ = answer.send(item.alone(&database).await);
         });
@@ -224,8 +280,9 @@ impl Batched for Checkpoint {
     }
 
     async fn together(
-        database: &Database,
+        to: &To,
         items: &[(Self, oneshot::Sender<Answer>)],
+        way: Way,
     ) -> sqlx::Result<Vec<Landed>> {
         let places = || items.iter().map(|(item, _)| &item.place);
         let ids: Vec<_> = places().map(|place| place.lease.run_id).collect();
@@ -238,27 +295,40 @@ impl Batched for Checkpoint {
         let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
         let started: Vec<_> = places().map(|place| place.started_at).collect();
         let ended: Vec<_> = places().map(|place| place.ended_at).collect();
-        sqlx::query_file_as!(
-            Landed,
-            "sql/checkpoint_many.sql",
-            &ids,
-            &epochs,
-            &seqs,
-            &names,
-            &occurrences,
-            &kinds,
-            &attempts,
-            &outputs,
-            &started,
-            &ended,
-        )
-        .fetch_all(&database.pool)
-        .await
+        let mut conn = to.batches.take().await?;
+        macro_rules! write {
+            ($sql:literal) => {
+                sqlx::query_file_as!(
+                    Landed,
+                    $sql,
+                    &ids,
+                    &epochs,
+                    &seqs,
+                    &names,
+                    &occurrences,
+                    &kinds,
+                    &attempts,
+                    &outputs,
+                    &started,
+                    &ended,
+                )
+                .fetch_all(&mut *conn)
+                .await?
+            };
+        }
+        let landed = match way {
+            Way::Straight => write!("sql/checkpoint_many.sql"),
+            Way::AroundLocks => write!("sql/checkpoint_around_locks.sql"),
+        };
+        conn.give_back();
+        Ok(landed)
     }
 
     async fn alone(&self, database: &Database) -> Answer {
-        let mut conn = database.pool.acquire().await?;
-        journal::done(&mut conn, &self.place, &self.output).await
+        let mut conn = database.alone.take().await?;
+        let written = journal::done(&mut conn, &self.place, &self.output).await?;
+        conn.give_back();
+        Ok(written)
     }
 }
 
@@ -268,28 +338,30 @@ impl Batched for Success {
     }
 
     async fn together(
-        database: &Database,
+        to: &To,
         items: &[(Self, oneshot::Sender<Answer>)],
+        way: Way,
     ) -> sqlx::Result<Vec<Landed>> {
         let ids: Vec<_> = items.iter().map(|(item, _)| item.lease.run_id).collect();
         let epochs: Vec<_> = items.iter().map(|(item, _)| item.lease.epoch).collect();
         let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
         let at: Vec<_> = items.iter().map(|(item, _)| item.at).collect();
         let children = items.iter().any(|(item, _)| item.is_child);
+        let mut conn = to.batches.take().await?;
         let ended = if children {
-            let mut tx = database.pool.begin().await?;
             // Whoever has a parent's row locked must not hold up everything else; alone, each write may wait.
-            sqlx::query("set local lock_timeout = '100ms'").execute(&mut *tx).await?;
-            let ended = finish_many(&mut *tx, &ids, &epochs, &outputs, &at).await?;
-            let transport = database.transport.as_ref();
-            let now = database.clock.sql_now();
+            let mut tx = conn.begin().await?;
+            let ended = finish_many(&mut *tx, (&ids, &epochs, &outputs, &at), way).await?;
+            let transport = to.database.transport.as_ref();
+            let now = to.database.clock.sql_now();
             let ids: Vec<_> = ended.iter().map(|one| one.id).collect();
             super::children_ended(&mut tx, transport, &ids, now).await.map_err(into_sqlx)?;
             tx.commit().await?;
             ended
         } else {
-            finish_many(&database.pool, &ids, &epochs, &outputs, &at).await?
+            finish_many(&mut *conn, (&ids, &epochs, &outputs, &at), way).await?
         };
+        conn.give_back();
         let landed = |Finished { id, epoch }| Landed {
             id,
             epoch,
@@ -300,7 +372,7 @@ impl Batched for Success {
     }
 
     async fn alone(&self, database: &Database) -> Answer {
-        let mut tx = database.pool.begin().await?;
+        let mut conn = database.alone.take().await?;
         let ending = Ending {
             state: RunState::Succeeded,
             output: Some(&self.output),
@@ -310,9 +382,16 @@ impl Batched for Success {
             is_child: self.is_child,
         };
         let transport = database.transport.as_ref();
-        let ended =
-            super::finish(&mut tx, transport, self.lease, ending).await.map_err(into_sqlx)?;
-        tx.commit().await?;
+        let ended = if self.is_child {
+            let mut tx = conn.begin().await?;
+            let ended = super::finish(&mut tx, transport, self.lease, ending).await;
+            let ended = ended.map_err(into_sqlx)?;
+            tx.commit().await?;
+            ended
+        } else {
+            super::finish(&mut conn, transport, self.lease, ending).await.map_err(into_sqlx)?
+        };
+        conn.give_back();
         Ok(ended.then_some(Written { cancel_requested: false, pause_requested: false }))
     }
 }
@@ -325,14 +404,21 @@ struct Finished {
 
 async fn finish_many(
     db: impl PgExecutor<'_>,
-    ids: &[Uuid],
-    epochs: &[i64],
-    outputs: &[String],
-    at: &[Time],
+    (ids, epochs, outputs, at): (&[Uuid], &[i64], &[String], &[Time]),
+    way: Way,
 ) -> sqlx::Result<Vec<Finished>> {
-    sqlx::query_file_as!(Finished, "sql/finish_many.sql", ids, epochs, outputs, at)
-        .fetch_all(db)
-        .await
+    match way {
+        Way::Straight => {
+            sqlx::query_file_as!(Finished, "sql/finish_many.sql", ids, epochs, outputs, at)
+                .fetch_all(db)
+                .await
+        }
+        Way::AroundLocks => {
+            sqlx::query_file_as!(Finished, "sql/finish_around_locks.sql", ids, epochs, outputs, at)
+                .fetch_all(db)
+                .await
+        }
+    }
 }
 
 /// The database's error; what else can fail here is the wake-up.

@@ -10,10 +10,11 @@ use super::exercise::Harness;
 use super::{Deaf, Known, VirtualClock};
 use crate::drive::{Driver, Left};
 use crate::fault::Faults;
+use crate::kept::Kept;
 use crate::queue::Transport;
 use crate::registry::Registry;
 use crate::session::{Signals, Surroundings};
-use crate::store::writer::Writer;
+use crate::store::writer::{Database, Writer};
 use crate::store::{self, Claimant, Claimed};
 use crate::{Client, Clock, End, Outcome, RunState, RunView, WaitingFor, Workflow};
 
@@ -48,7 +49,14 @@ impl<'h, H: Harness> Bench<'h, H> {
             surroundings: Surroundings {
                 pool: self.pool.clone(),
                 journal: self.pool.clone(),
-                writer: Writer::start(&self.pool, &transport, &clock),
+                writer: Writer::start(
+                    &self.pool,
+                    Database {
+                        alone: Kept::new(&self.pool),
+                        transport: transport.clone(),
+                        clock: clock.clone(),
+                    },
+                ),
                 transport,
                 clock,
                 // Every wait suspends the run, so that this bench can see it and move the clock.
@@ -111,7 +119,7 @@ impl<'h, H: Harness> Bench<'h, H> {
         faults: Option<Faults>,
         signals: Signals,
     ) -> Left {
-        self.driver(faults).drive(claimed, signals).await
+        Box::pin(self.driver(faults).drive(claimed, signals)).await
     }
 
     /// Drives the run to its end, with a worker of its own for each claim.

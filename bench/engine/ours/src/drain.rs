@@ -47,12 +47,10 @@ async fn load_share(pool: &PgPool, steps: usize, runs: usize) -> Result<(), engi
     while left > 0 {
         let starts = left.min(STARTS);
         let mut tx = pool.begin().await?;
-        for _ in 0..starts {
-            if steps == 1 {
-                client.start(&mut tx, One { number: 1 }).await?;
-            } else {
-                client.start(&mut tx, Ten { number: 10 }).await?;
-            }
+        if steps == 1 {
+            client.start_many(&mut tx, vec![One { number: 1 }; starts]).await?;
+        } else {
+            client.start_many(&mut tx, vec![Ten { number: 10 }; starts]).await?;
         }
         tx.commit().await?;
         left -= starts;
@@ -69,7 +67,7 @@ pub(crate) async fn drain(
 ) -> Result<(), Box<dyn Error>> {
     begin().await;
     let from = now();
-    let worker = work(pool, concurrency, CancellationToken::new())?;
+    let (worker, _) = work(pool, concurrency, CancellationToken::new())?;
     all(runs).await;
     while sqlx::query_scalar::<_, bool>(UNFINISHED).fetch_one(pool).await? {
         Clock::system().sleep(LOOK).await;

@@ -50,7 +50,7 @@ pub(crate) async fn fill(pool: &PgPool, runs: i64) -> Result<(), Box<dyn Error>>
 /// A run that the engine has driven to its end.
 async fn finished_run(pool: &PgPool) -> Result<Uuid, Box<dyn Error>> {
     let (stop, client) = (CancellationToken::new(), Client::new(pool.clone()));
-    let worker = work(pool, 1, stop.clone())?;
+    let (worker, _) = work(pool, 1, stop.clone())?;
     let mut tx = pool.begin().await?;
     let started = client.start(&mut tx, One { number: 1 }).await?;
     tx.commit().await?;

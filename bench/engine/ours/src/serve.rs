@@ -15,20 +15,23 @@ use crate::workflows::{Timed, work};
 /// Runs driven at a time: the worker's default.
 const CONCURRENCY: usize = 8;
 
-/// Works, and starts the runs that are ordered here.
+/// Works, and starts the runs that are ordered here right in its worker.
 pub(crate) async fn serve(pool: &PgPool) -> Result<(), Box<dyn Error>> {
-    let worker = work(pool, CONCURRENCY, CancellationToken::new())?;
-    let served = start_as_ordered(pool).await;
+    let (worker, local) = work(pool, CONCURRENCY, CancellationToken::new())?;
+    say(&json!({"ready": true}));
+    let mut orders = orders();
+    while let Some(order) = orders.recv().await {
+        let number = order.parse()?;
+        let from = now();
+        local.start(Timed { number }).await?;
+        say(&json!({"enqueued": number, "from": from}));
+    }
     worker.abort();
-    served
+    Ok(())
 }
 
 /// Starts the runs that are ordered, for a worker elsewhere.
 pub(crate) async fn enqueue(pool: &PgPool) -> Result<(), Box<dyn Error>> {
-    start_as_ordered(pool).await
-}
-
-async fn start_as_ordered(pool: &PgPool) -> Result<(), Box<dyn Error>> {
     let client = Client::new(pool.clone());
     say(&json!({"ready": true}));
     let mut orders = orders();

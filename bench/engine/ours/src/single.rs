@@ -26,7 +26,7 @@ pub(crate) async fn single(pool: &PgPool, repeats: usize) -> Result<(), Box<dyn 
     let mut bare = PgConnection::connect_with(pool.connect_options().as_ref()).await?;
     sqlx::query(BARE_TABLE).execute(&mut bare).await?;
     begin().await;
-    let worker = work(pool, 1, CancellationToken::new())?;
+    let (worker, _) = work(pool, 1, CancellationToken::new())?;
     let client = Client::new(pool.clone());
     let (mut loops, mut steps, mut wholes) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..WARM_UP + repeats {

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use engine::{CancellationToken, Context, DEFAULT, Error, Failure, Worker, Workflow};
+use engine::{CancellationToken, Context, DEFAULT, Error, Failure, LocalClient, Worker, Workflow};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -114,17 +114,18 @@ impl Workflow for Timed {
     }
 }
 
-/// A worker that knows all of them, at work until the token is cancelled.
+/// A worker that knows all of them, at work until the token is cancelled, and what starts runs right in it.
 pub(crate) fn work(
     pool: &PgPool,
     concurrency: usize,
     stop: CancellationToken,
-) -> Result<JoinHandle<Result<(), Error>>, Error> {
+) -> Result<(JoinHandle<Result<(), Error>>, LocalClient), Error> {
     let worker = Worker::builder(pool.clone(), Arc::new(()))
         .register::<One>()
         .register::<Ten>()
         .register::<Timed>()
         .concurrency(concurrency)
         .build()?;
-    Ok(tokio::spawn(worker.run(stop)))
+    let local = worker.local_client();
+    Ok((tokio::spawn(worker.run(stop)), local))
 }

@@ -8,6 +8,7 @@ mod cancel;
 mod exercise;
 mod family;
 mod lanes;
+mod local;
 mod operate;
 mod order;
 mod plan;

@@ -142,6 +142,11 @@ impl Running {
         Self { stop, task }
     }
 
+    /// A worker that was sent off already.
+    pub(crate) fn of(stop: CancellationToken, task: JoinHandle<Result<(), engine::Error>>) -> Self {
+        Self { stop, task }
+    }
+
     /// Asks the worker to stop and waits until it has.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
