@@ -57,6 +57,35 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_head_moves_forward() IS 'Trigger: a chain grows by one entry at a time';
 
+CREATE FUNCTION public.driftpack_invitation_ends_once() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if old.status <> 'pending'
+     or (to_jsonb(new) - array['status', 'ended_at', 'accepted_by'])
+        is distinct from (to_jsonb(old) - array['status', 'ended_at', 'accepted_by']) then
+    raise exception 'invitation % is %: it only ends, and once', old.id, old.status
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_invitation_ends_once() IS 'Trigger: of an invitation only its end is written, once';
+
+CREATE FUNCTION public.driftpack_is_invited(address text, at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform set_config('driftpack.invited_email', address, true);
+  return exists (
+    select from invitations where email = address and status = 'pending' and expires_at > at
+  );
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_is_invited(address text, at timestamp with time zone) IS 'Whether an address has invitations; for the rest of the transaction they can be seen';
+
 CREATE FUNCTION public.driftpack_keep_checks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -179,6 +208,8 @@ CREATE TABLE public.api_keys (
     created_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT api_keys_expires_later CHECK ((expires_at > created_at)),
     CONSTRAINT api_keys_hmac_length CHECK ((octet_length(key_hmac) = 32)),
     CONSTRAINT api_keys_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
     CONSTRAINT api_keys_scopes_known CHECK (((scopes <@ ARRAY['read'::text, 'write'::text]) AND ((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 2))))
@@ -191,6 +222,8 @@ COMMENT ON TABLE public.api_keys IS 'Keys of machines. The key itself is stored 
 COMMENT ON COLUMN public.api_keys.key_hmac IS 'HMAC-SHA-256 of the key under the configured pepper';
 
 COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute: it is written at most once a minute';
+
+COMMENT ON COLUMN public.api_keys.expires_at IS 'From then on the key opens nothing; null: it ends only by being revoked';
 
 CREATE TABLE public.audit_chain_checks (
     chain uuid NOT NULL,
@@ -609,6 +642,42 @@ COMMENT ON COLUMN public.ignored_drifts.address_digest IS 'SHA-256 of the addres
 
 COMMENT ON COLUMN public.ignored_drifts.last_clean_scan_at IS 'The latest complete scan before the first that showed it; a finding that it becomes begins after that';
 
+CREATE TABLE public.invitations (
+    org_id uuid NOT NULL,
+    id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    invited_by uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    accepted_by uuid,
+    CONSTRAINT invitations_accepted CHECK (((status = 'accepted'::text) = (accepted_by IS NOT NULL))),
+    CONSTRAINT invitations_email_folded CHECK ((email !~ '[A-Z]'::text)),
+    CONSTRAINT invitations_email_length CHECK (((octet_length(email) >= 3) AND (octet_length(email) <= 254))),
+    CONSTRAINT invitations_ended CHECK (((status = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT invitations_expires_later CHECK ((expires_at > created_at)),
+    CONSTRAINT invitations_role_known CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'admin'::text, 'owner'::text]))),
+    CONSTRAINT invitations_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'accepted'::text, 'revoked'::text, 'expired'::text])))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.invitations IS 'Addresses whose owners become members when they sign in';
+
+COMMENT ON COLUMN public.invitations.email IS 'Its ASCII letters in lower case: so it is compared with what a token says';
+
+COMMENT ON COLUMN public.invitations.status IS 'A pending one whose time is over counts as expired, whether that was written down or not';
+
+COMMENT ON COLUMN public.invitations.invited_by IS 'While it is pending this person may give the role away: it is withdrawn otherwise';
+
+COMMENT ON COLUMN public.invitations.expires_at IS 'From then on nobody can accept it';
+
+COMMENT ON COLUMN public.invitations.ended_at IS 'When it was accepted or revoked, or had expired; null while it is pending';
+
+COMMENT ON COLUMN public.invitations.accepted_by IS 'Who became a member by it';
+
 CREATE TABLE public.memberships (
     org_id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -929,6 +998,9 @@ ALTER TABLE ONLY public.idempotency_keys
 ALTER TABLE ONLY public.ignored_drifts
     ADD CONSTRAINT ignored_drifts_pkey PRIMARY KEY (org_id, state_source_id, tool_family, drift_type, address_digest);
 
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (org_id, id);
+
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_pkey PRIMARY KEY (org_id, user_id);
 
@@ -987,6 +1059,12 @@ CREATE INDEX findings_status_idx ON public.findings USING btree (org_id, status,
 
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (org_id, created_at);
 
+CREATE INDEX invitations_created_at_idx ON public.invitations USING btree (org_id, created_at DESC, id);
+
+CREATE INDEX invitations_email_idx ON public.invitations USING btree (email) WHERE (status = 'pending'::text);
+
+CREATE UNIQUE INDEX invitations_pending_key ON public.invitations USING btree (org_id, email) WHERE (status = 'pending'::text);
+
 CREATE INDEX memberships_user_idx ON public.memberships USING btree (user_id);
 
 CREATE INDEX scans_observed_at_idx ON public.scans USING btree (org_id, observed_at, id);
@@ -1043,6 +1121,8 @@ CREATE TRIGGER findings_no_truncate BEFORE TRUNCATE ON public.findings FOR EACH 
 
 CREATE TRIGGER findings_origin BEFORE UPDATE ON public.findings FOR EACH ROW WHEN ((((((((((new.org_id IS DISTINCT FROM old.org_id) OR (new.id IS DISTINCT FROM old.id)) OR (new.number IS DISTINCT FROM old.number)) OR (new.state_source_id IS DISTINCT FROM old.state_source_id)) OR (new.tool_family IS DISTINCT FROM old.tool_family)) OR (new.drift_type IS DISTINCT FROM old.drift_type)) OR (new.risk_level IS DISTINCT FROM old.risk_level)) OR (new.risk_rule IS DISTINCT FROM old.risk_rule)) OR (new.detected_at IS DISTINCT FROM old.detected_at))) EXECUTE FUNCTION public.driftpack_finding_keeps_its_origin();
 
+CREATE TRIGGER invitations_end_once BEFORE UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION public.driftpack_invitation_ends_once();
+
 CREATE TRIGGER org_plan_versions_append_only BEFORE DELETE OR UPDATE ON public.org_plan_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER org_plan_versions_no_truncate BEFORE TRUNCATE ON public.org_plan_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
@@ -1094,6 +1174,15 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.ignored_drifts
     ADD CONSTRAINT ignored_drifts_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_accepted_by_fkey FOREIGN KEY (accepted_by) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.users(id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
 ALTER TABLE ONLY public.memberships
     ADD CONSTRAINT memberships_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
@@ -1177,6 +1266,12 @@ ALTER TABLE public.ignored_drifts ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY ignored_drifts_org ON public.ignored_drifts USING ((org_id = public.driftpack_org()));
 
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY invitations_invited ON public.invitations FOR SELECT USING (((status = 'pending'::text) AND (email = NULLIF(current_setting('driftpack.invited_email'::text, true), ''::text))));
+
+CREATE POLICY invitations_org ON public.invitations USING ((org_id = public.driftpack_org()));
+
 ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY memberships_org ON public.memberships USING ((org_id = public.driftpack_org()));
@@ -1256,6 +1351,14 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.findings TO driftpack_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.idempotency_keys TO driftpack_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.ignored_drifts TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.invitations TO driftpack_app;
+
+GRANT UPDATE(status) ON TABLE public.invitations TO driftpack_app;
+
+GRANT UPDATE(ended_at) ON TABLE public.invitations TO driftpack_app;
+
+GRANT UPDATE(accepted_by) ON TABLE public.invitations TO driftpack_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.memberships TO driftpack_app;
 

@@ -4,10 +4,11 @@ use evidence::action::Action;
 use evidence::chain::ChainId;
 use evidence::ids::{ApiKeyId, OrgId, UserId};
 use evidence::org::Scope;
-use evidence::time::Time;
+use evidence::time::{Time, stamp};
 use sqlx::postgres::PgConnection;
 
-use crate::{Cause, Result, chain};
+use crate::column::Count;
+use crate::{Cause, Error, Page, Result, Slice, chain};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -17,6 +18,8 @@ pub struct ApiKey {
     pub scopes: Scopes,
     pub created_by: UserId,
     pub created_at: Time,
+    /// From then on it opens nothing; `None`: it ends only by being revoked.
+    pub expires_at: Option<Time>,
     pub revoked_at: Option<Time>,
     /// To the minute.
     pub last_used_at: Option<Time>,
@@ -49,6 +52,8 @@ pub struct Draft<'a> {
     /// At least one.
     pub scopes: &'a [Scope],
     pub created_by: UserId,
+    /// Later than now; `None`: it ends only by being revoked.
+    pub expires_at: Option<Time>,
 }
 
 pub async fn create(
@@ -57,13 +62,16 @@ pub async fn create(
     draft: Draft<'_>,
     cause: &Cause,
 ) -> Result<ApiKey> {
+    check(&draft, cause.now)?;
     let scopes: Vec<String> = draft.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     let key = sqlx::query_as!(
         ApiKey,
         "
-        insert into api_keys (org_id, id, name, key_hmac, scopes, created_by, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7)
-        returning org_id, id, name, scopes, created_by, created_at, revoked_at, last_used_at
+        insert into api_keys
+               (org_id, id, name, key_hmac, scopes, created_by, created_at, expires_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        returning org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
+               last_used_at
         ",
         org.0,
         cause.id(),
@@ -72,10 +80,15 @@ pub async fn create(
         &scopes,
         draft.created_by.0,
         cause.now,
+        draft.expires_at,
     )
     .fetch_one(&mut *conn)
     .await?;
-    let detail = [("api_key_id", key.id.to_string().into()), ("scopes", scopes.into())];
+    let detail = [
+        ("api_key_id", key.id.to_string().into()),
+        ("scopes", scopes.into()),
+        ("expires_at", key.expires_at.map(stamp).into()),
+    ];
     chain::append(conn, ChainId::Org(org), cause.draft(Action::ApiKeyCreated, detail)).await?;
     Ok(key)
 }
@@ -85,7 +98,8 @@ pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<ApiKey>> {
     Ok(sqlx::query_as!(
         ApiKey,
         "
-        select org_id, id, name, scopes, created_by, created_at, revoked_at, last_used_at
+        select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
+               last_used_at
           from api_keys
          where org_id = $1
          order by created_at desc, id
@@ -96,20 +110,70 @@ pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<ApiKey>> {
     .await?)
 }
 
-/// The key with this HMAC, unless it is revoked. Needs a transaction: until its end the row of the
+/// A part of the keys of the organisation, in the same order.
+pub async fn page(conn: &mut PgConnection, org: OrgId, slice: Slice) -> Result<Page<ApiKey>> {
+    let rows = sqlx::query_as!(
+        ApiKey,
+        "
+        select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
+               last_used_at
+          from api_keys
+         where org_id = $1
+         order by created_at desc, id
+         limit $2 offset $3
+        ",
+        org.0,
+        i64::from(slice.limit),
+        i64::from(slice.offset),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "count!: Count" from api_keys where org_id = $1"#,
+        org.0,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Page { rows, total: total.into() })
+}
+
+/// The key, be it revoked or not.
+pub async fn find(conn: &mut PgConnection, org: OrgId, id: ApiKeyId) -> Result<Option<ApiKey>> {
+    Ok(sqlx::query_as!(
+        ApiKey,
+        "
+        select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
+               last_used_at
+          from api_keys
+         where org_id = $1 and id = $2
+        ",
+        org.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The key with this HMAC, unless it is revoked or has expired. Needs a transaction: until its end the row of the
 /// key can be seen although the organisation is not known.
-pub async fn find_by_hmac(conn: &mut PgConnection, key_hmac: &[u8; 32]) -> Result<Option<ApiKey>> {
+pub async fn find_by_hmac(
+    conn: &mut PgConnection,
+    key_hmac: &[u8; 32],
+    now: Time,
+) -> Result<Option<ApiKey>> {
     sqlx::query!("select set_config('driftpack.key_hmac', $1, true)", hex::encode(key_hmac))
         .fetch_one(&mut *conn)
         .await?;
     Ok(sqlx::query_as!(
         ApiKey,
         "
-        select org_id, id, name, scopes, created_by, created_at, revoked_at, last_used_at
+        select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
+               last_used_at
           from api_keys
-         where key_hmac = $1 and revoked_at is null
+         where key_hmac = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
         ",
         key_hmac.as_slice(),
+        now,
     )
     .fetch_optional(conn)
     .await?)
@@ -155,5 +219,21 @@ pub async fn touch(conn: &mut PgConnection, org: OrgId, id: ApiKeyId, now: Time)
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+fn check(draft: &Draft<'_>, now: Time) -> Result<()> {
+    let refuse = |field, fault| Err(Error::Invalid { field, fault });
+    let name = draft.name;
+    if !(1..=200).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return refuse("name", "must be 1 to 200 characters without control characters");
+    }
+    let is_repeated = |(n, scope): (usize, &Scope)| draft.scopes[..n].contains(scope);
+    if draft.scopes.is_empty() || draft.scopes.iter().enumerate().any(is_repeated) {
+        return refuse("scopes", "must name `read`, `write` or both, each once");
+    }
+    if draft.expires_at.is_some_and(|at| at <= now) {
+        return refuse("expires_at", "must lie in the future");
+    }
     Ok(())
 }

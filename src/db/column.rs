@@ -8,7 +8,7 @@ use std::str::FromStr;
 use evidence::action::{Action, ActorKind};
 use evidence::chain::{BadKind, Extent};
 use evidence::finding::{EventKind, Resolution, Status};
-use evidence::org::{Plan, Role};
+use evidence::org::{InvitationStatus, Plan, Role};
 use evidence::risk::{CustomLevel, RiskLevel};
 use evidence::scan::{DriftType, ScanStatus, SourceKind};
 use sqlx::error::BoxDynError;
@@ -157,6 +157,7 @@ words! {
     DriftType,
     EventKind,
     Extent,
+    InvitationStatus,
     Plan,
     Resolution,
     RiskLevel,

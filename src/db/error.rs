@@ -1,5 +1,6 @@
 //! Why something could not be read or changed.
 
+use evidence::org::Role;
 use evidence::{chain, finding, risk};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +28,12 @@ pub enum Error {
     Rule(#[from] risk::Error),
     #[error("an organisation needs an owner; make somebody else owner first")]
     LastOwner,
+    #[error("this takes one of other roles")]
+    RoleRequired(&'static [Role]),
+    #[error("a person with this address is a member already; change their role instead")]
+    AlreadyMember,
+    #[error("this address is invited already; revoke that invitation first")]
+    AlreadyInvited,
     #[error("an export that is {from} cannot become {to}")]
     ExportStep { from: crate::exports::Status, to: crate::exports::Status },
     #[error("{field} {fault}")]

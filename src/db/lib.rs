@@ -3,6 +3,7 @@
 mod cause;
 mod column;
 mod error;
+mod page;
 mod scope;
 
 pub mod api_keys;
@@ -12,6 +13,8 @@ pub mod exports;
 pub mod findings;
 pub mod generate;
 pub mod idempotency;
+pub mod invitations;
+pub mod isolation;
 pub mod members;
 pub mod operations;
 pub mod orgs;
@@ -25,6 +28,7 @@ pub mod users;
 
 pub use cause::Cause;
 pub use error::{Error, Result};
+pub use page::{Page, Slice};
 pub use scope::{OrgTx, scope, scope_platform};
 
 use sqlx::PgPool;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::postgres::PgConnection;
 
 use crate::column::{Count, Word};
-use crate::{Cause, Error, Result, chain, scope};
+use crate::{Cause, Error, Page, Result, Slice, chain, scope};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Org {
@@ -70,6 +70,23 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Org>> {
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// A part of the organisations, by slug.
+pub async fn page(conn: &mut PgConnection, slice: Slice) -> Result<Page<Org>> {
+    let rows = sqlx::query_as!(
+        Org,
+        r#"
+        select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs
+         order by slug
+         limit $1 offset $2
+        "#,
+        i64::from(slice.limit),
+        i64::from(slice.offset),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    Ok(Page { rows, total: count(conn).await? })
 }
 
 /// How many organisations there are.

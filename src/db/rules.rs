@@ -16,8 +16,8 @@ use evidence::scan::{Drift, DriftType};
 use evidence::time::Time;
 use sqlx::postgres::PgConnection;
 
-use crate::column::{MaybeWord, Word};
-use crate::{Cause, Error, Result, cause::sha256, chain};
+use crate::column::{Count, MaybeWord, Word};
+use crate::{Cause, Error, Page, Result, Slice, cause::sha256, chain};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -85,7 +85,7 @@ pub async fn create(
     get(conn, org, id).await
 }
 
-/// Changes a rule; the same settings again change and record nothing.
+/// Changes a rule to `settings`; the same settings again change and record nothing.
 pub async fn update(
     conn: &mut PgConnection,
     org: OrgId,
@@ -93,12 +93,37 @@ pub async fn update(
     settings: &Settings,
     cause: &Cause,
 ) -> Result<Rule> {
-    check(id, settings)?;
+    change(conn, org, id, |_| settings.clone(), cause).await
+}
+
+/// Changes a rule by what it says: nobody else changes it meanwhile. Settings that stay the same record nothing.
+pub async fn change(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: RuleId,
+    change: impl FnOnce(Settings) -> Settings,
+    cause: &Cause,
+) -> Result<Rule> {
     lock(conn, org, id).await?;
     let before = get(conn, org, id).await?;
-    if before.settings() == *settings {
+    let settings = change(before.settings());
+    check(id, &settings)?;
+    if before.settings() == settings {
         return Ok(before);
     }
+    write(conn, org, id, &settings, cause.now).await?;
+    keep_version(conn, org, id, cause).await?;
+    record(conn, org, id, Action::CustomRuleUpdated, cause).await?;
+    get(conn, org, id).await
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: RuleId,
+    settings: &Settings,
+    now: Time,
+) -> Result<()> {
     sqlx::query!(
         "
         update custom_rules
@@ -117,14 +142,12 @@ pub async fn update(
         settings.risk_level.as_str(),
         settings.reason,
         settings.enabled,
-        cause.now,
+        now,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await
     .map_err(|error| taken(error, settings))?;
-    keep_version(conn, org, id, cause).await?;
-    record(conn, org, id, Action::CustomRuleUpdated, cause).await?;
-    get(conn, org, id).await
+    Ok(())
 }
 
 /// Ends a rule and frees its name; what it said stays on record. Whether it was still there.
@@ -172,6 +195,38 @@ pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Rule>> {
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// A part of the rules of the organisation, in the same order.
+pub async fn page(conn: &mut PgConnection, org: OrgId, slice: Slice) -> Result<Page<Rule>> {
+    let rows = sqlx::query_as!(
+        Rule,
+        r#"
+        select id, name, position, resource_pattern, attribute_pattern,
+               drift_type as "drift_type!: MaybeWord<DriftType>",
+               risk_level as "risk_level: Word<CustomLevel>",
+               reason, enabled, version, created_at, updated_at
+          from custom_rules
+         where org_id = $1 and deleted_at is null
+         order by position, created_at, id
+         limit $2 offset $3
+        "#,
+        org.0,
+        i64::from(slice.limit),
+        i64::from(slice.offset),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!: Count" from custom_rules
+         where org_id = $1 and deleted_at is null
+        "#,
+        org.0,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Page { rows, total: total.into() })
 }
 
 pub async fn find(conn: &mut PgConnection, org: OrgId, id: RuleId) -> Result<Option<Rule>> {

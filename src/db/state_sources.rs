@@ -11,8 +11,8 @@ use evidence::scan::SourceKind;
 use evidence::time::Time;
 use sqlx::postgres::PgConnection;
 
-use crate::column::Word;
-use crate::{Cause, Error, Result, cause::sha256, chain};
+use crate::column::{Count, Word};
+use crate::{Cause, Error, Page, Result, Slice, cause::sha256, chain};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateSource {
@@ -108,7 +108,7 @@ pub async fn ensure(
     create(conn, org, &settings, cause).await
 }
 
-/// Changes a source; the same settings again change and record nothing.
+/// Changes a source to `settings`; the same settings again change and record nothing.
 pub async fn update(
     conn: &mut PgConnection,
     org: OrgId,
@@ -116,12 +116,37 @@ pub async fn update(
     settings: &Settings,
     cause: &Cause,
 ) -> Result<StateSource> {
-    check(settings)?;
+    change(conn, org, id, |_| settings.clone(), cause).await
+}
+
+/// Changes a source by what it is: nobody else changes it meanwhile. Settings that stay the same record nothing.
+pub async fn change(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: StateSourceId,
+    change: impl FnOnce(Settings) -> Settings,
+    cause: &Cause,
+) -> Result<StateSource> {
     lock(conn, org, id).await?;
     let before = get(conn, org, id).await?;
-    if before.settings() == *settings {
+    let settings = change(before.settings());
+    check(&settings)?;
+    if before.settings() == settings {
         return Ok(before);
     }
+    write(conn, org, id, &settings, cause.now).await?;
+    keep_version(conn, org, id, cause).await?;
+    record(conn, org, id, Action::StateSourceUpdated, cause).await?;
+    get(conn, org, id).await
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: StateSourceId,
+    settings: &Settings,
+    now: Time,
+) -> Result<()> {
     sqlx::query!(
         "
         update state_sources
@@ -136,14 +161,12 @@ pub async fn update(
         settings.location,
         settings.expected_scan_interval_hours,
         settings.active,
-        cause.now,
+        now,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await
     .map_err(|error| taken(error, settings))?;
-    keep_version(conn, org, id, cause).await?;
-    record(conn, org, id, Action::StateSourceUpdated, cause).await?;
-    get(conn, org, id).await
+    Ok(())
 }
 
 /// Takes a source out of scope for good and frees its name; its scans and findings stay. Whether it
@@ -190,6 +213,36 @@ pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<StateSource
     )
     .fetch_all(conn)
     .await?)
+}
+
+/// A part of the sources of the organisation, by name.
+pub async fn page(conn: &mut PgConnection, org: OrgId, slice: Slice) -> Result<Page<StateSource>> {
+    let rows = sqlx::query_as!(
+        StateSource,
+        r#"
+        select id, name, kind as "kind: Word<SourceKind>", location, expected_scan_interval_hours,
+               active, version, created_at, updated_at
+          from state_sources
+         where org_id = $1 and deleted_at is null
+         order by name
+         limit $2 offset $3
+        "#,
+        org.0,
+        i64::from(slice.limit),
+        i64::from(slice.offset),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let total = sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!: Count" from state_sources
+         where org_id = $1 and deleted_at is null
+        "#,
+        org.0,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Page { rows, total: total.into() })
 }
 
 pub async fn find(

@@ -1,10 +1,12 @@
 //! People, as their OIDC issuer names them.
 
-use evidence::ids::{self, UserId};
+use evidence::action::Actor;
+use evidence::ids::{self, OrgId, UserId};
 use evidence::time::Time;
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
-use crate::{Error, Result};
+use crate::{Cause, Error, Result, invitations, scope};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -22,17 +24,64 @@ pub struct Profile<'a> {
     pub iss: &'a str,
     pub sub: &'a str,
     pub email: Option<&'a str>,
+    /// The issuer vouches for the address: its owner is who signed in.
+    pub email_verified: bool,
+}
+
+/// Somebody who has signed in.
+#[derive(Debug)]
+pub struct Login {
+    pub user: User,
+    /// Organisations whose invitation waits for them and could not be accepted, and why. That of one must not keep a person
+    /// out of all others.
+    pub refused: Vec<(OrgId, Error)>,
 }
 
 /// How long a profile that is unchanged is not written again: most requests only read.
 const SEEN_AGAIN: chrono::Duration = chrono::Duration::hours(1);
 
+/// The user who shows this profile in the request `origin`, made on first sight; invitations of their verified address are
+/// accepted. The one place where a sign-in becomes a user, whatever shows the profile.
+///
+/// Each organisation's invitation is a transaction of its own: what is left over when the process dies is accepted with the
+/// next request.
+pub async fn log_in(
+    conn: &mut PgConnection,
+    profile: Profile<'_>,
+    origin: &str,
+    now: Time,
+) -> Result<Login> {
+    let user = upsert(conn, profile, now).await?;
+    let mut refused = Vec::new();
+    let Some(email) = profile.email.filter(|_| profile.email_verified).map(invitations::fold)
+    else {
+        return Ok(Login { user, refused });
+    };
+    if !invitations::is_invited(conn, &email, now).await? {
+        return Ok(Login { user, refused });
+    }
+    let cause = Cause::new(Actor::user(user.id), origin, now);
+    let mut tx = conn.begin().await?;
+    let invited = invitations::of_address(&mut tx, &email, now).await?;
+    tx.rollback().await?;
+    for (org, invitation) in invited {
+        let mut tx = conn.begin().await?;
+        scope(&mut tx, org).await?;
+        match invitations::accept(&mut tx, org, invitation, user.id, &cause).await {
+            Ok(()) => tx.commit().await?,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => refused.push((org, error)),
+        }
+    }
+    Ok(Login { user, refused })
+}
+
 /// The user with this issuer and subject, made on first sight. The address follows the token; one that
 /// names none (an access token may not) leaves it as it is.
 pub async fn upsert(conn: &mut PgConnection, profile: Profile<'_>, now: Time) -> Result<User> {
-    if let Some(known) = find_by_subject(conn, profile.iss, profile.sub).await?
+    if let Some((known, seen_at)) = seen(conn, profile).await?
         && (profile.email.is_none() || known.email.as_deref() == profile.email)
-        && now - seen_at(conn, known.id).await? < SEEN_AGAIN
+        && now - seen_at < SEEN_AGAIN
     {
         return Ok(known);
     }
@@ -97,6 +146,28 @@ pub async fn set_platform_admin(conn: &mut PgConnection, id: UserId, admin: bool
     Ok(())
 }
 
-async fn seen_at(conn: &mut PgConnection, id: UserId) -> Result<Time> {
-    Ok(sqlx::query_scalar!("select seen_at from users where id = $1", id.0).fetch_one(conn).await?)
+/// The user, and when their profile was last taken from a token.
+async fn seen(conn: &mut PgConnection, profile: Profile<'_>) -> Result<Option<(User, Time)>> {
+    let row = sqlx::query!(
+        "
+        select id, iss, sub, email, is_platform_admin, created_at, seen_at
+          from users
+         where iss = $1 and sub = $2
+        ",
+        profile.iss,
+        profile.sub,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| {
+        let user = User {
+            id: row.id.into(),
+            iss: row.iss,
+            sub: row.sub,
+            email: row.email,
+            is_platform_admin: row.is_platform_admin,
+            created_at: row.created_at,
+        };
+        (user, row.seen_at)
+    }))
 }

@@ -50,6 +50,8 @@ ids! {
     OrgId;
     /// A person known from an OIDC issuer.
     UserId;
+    /// An invitation into an organisation.
+    InvitationId;
     /// An API key of an organisation.
     ApiKeyId;
     /// A Terraform state that is scanned for drift.

@@ -53,6 +53,17 @@ words! {
 }
 
 words! {
+    /// Where an invitation stands.
+    pub enum InvitationStatus as "invitation status" {
+        Pending = "pending",
+        /// Somebody became a member by it, or was one already.
+        Accepted = "accepted",
+        Revoked = "revoked",
+        Expired = "expired",
+    }
+}
+
+words! {
     /// What an API key may do.
     pub enum Scope as "scope" {
         Read = "read",

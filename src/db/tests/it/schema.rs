@@ -4,7 +4,7 @@ use std::process::Command;
 
 use evidence::action::{ActorKind, Outcome};
 use evidence::finding::{EventKind, Resolution, Status};
-use evidence::org::{Plan, Role};
+use evidence::org::{InvitationStatus, Plan, Role};
 use evidence::risk::RiskLevel;
 use evidence::scan::{DriftType, ScanStatus, SourceKind, ToolFamily};
 use sqlx::PgPool;
@@ -39,6 +39,8 @@ async fn the_database_allows_the_words_that_the_program_knows(pool: PgPool) {
         "orgs_plan_known": Plan;
         "org_plan_versions_plan_known": Plan;
         "memberships_role_known": Role;
+        "invitations_role_known": Role;
+        "invitations_status_known": InvitationStatus;
         "api_keys_scopes_known": evidence::org::Scope;
         "admin_audit_log_actor_known": ActorKind;
         "admin_audit_log_outcome_known": Outcome;

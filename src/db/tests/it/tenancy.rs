@@ -35,6 +35,7 @@ async fn two(owner: PgPool) -> (World, World) {
             key_hmac: world.org.0.as_bytes().repeat(2).try_into().unwrap(),
             scopes: &[Scope::Read],
             created_by: world.user,
+            expires_at: None,
         };
         api_keys::create(&mut tx, world.org, draft, &cause(1)).await.unwrap();
         tx.commit().await.unwrap();
@@ -133,7 +134,7 @@ async fn a_key_finds_its_own_row_and_a_person_their_own_memberships(pool: PgPool
     let (one, two) = two(pool).await;
     let mut tx = one.app.begin().await.unwrap();
     let hmac = two.org.0.as_bytes().repeat(2).try_into().unwrap();
-    let key = api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap().unwrap();
+    let key = api_keys::find_by_hmac(&mut tx, &hmac, at(2)).await.unwrap().unwrap();
     assert_eq!(key.org_id, two.org);
     assert!(key.scopes.contains(Scope::Read) && !key.scopes.contains(Scope::Write));
     let visible: i64 =
@@ -144,6 +145,51 @@ async fn a_key_finds_its_own_row_and_a_person_their_own_memberships(pool: PgPool
     let memberships = members::of_user(&mut tx, one.user).await.unwrap();
     assert_eq!(memberships.len(), 1);
     assert_eq!((memberships[0].org_id, memberships[0].role), (one.org, Role::Owner));
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_invitation_can_be_seen_by_its_organisation_and_by_whose_address_it_is(pool: PgPool) {
+    let (one, two) = two(pool).await;
+    for world in [&one, &two] {
+        let mut tx = world.tx().await;
+        let email = format!("Jo-{}@Example.com", if world.org == one.org { 1 } else { 2 });
+        let draft =
+            db::invitations::Draft { email: &email, role: Role::Viewer, expires_at: at(10) };
+        let made = db::invitations::create(&mut tx, world.org, draft, world.user, &cause(2))
+            .await
+            .unwrap();
+        assert_eq!(made.email, email.to_ascii_lowercase());
+        tx.commit().await.unwrap();
+    }
+    let visible = async |email: Option<&str>| {
+        let mut tx = one.app.begin().await.unwrap();
+        if let Some(email) = email {
+            let asked = sqlx::query("select driftpack_is_invited($1, $2)").bind(email).bind(at(3));
+            asked.fetch_one(&mut *tx).await.unwrap();
+        }
+        let seen = sqlx::query_scalar::<_, String>("select email from invitations");
+        seen.fetch_all(&mut *tx).await.unwrap()
+    };
+    assert_eq!(visible(None).await, Vec::<String>::new());
+    assert_eq!(visible(Some("")).await, Vec::<String>::new());
+    assert_eq!(visible(Some("jo-2@example.com")).await, ["jo-2@example.com"]);
+    // U+212A and U+017F fold to k and s elsewhere; here they are other letters.
+    assert_eq!(db::invitations::fold("\u{212a}\u{17f}A"), "\u{212a}\u{17f}a");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_invitation_that_has_ended_says_nothing_else_any_more(pool: PgPool) {
+    let (one, _) = two(pool).await;
+    let mut tx = one.tx().await;
+    let draft = db::invitations::Draft { email: "a@b.c", role: Role::Viewer, expires_at: at(10) };
+    let made = db::invitations::create(&mut tx, one.org, draft, one.user, &cause(2)).await.unwrap();
+    db::invitations::revoke(&mut tx, one.org, made.id, one.user, &cause(3)).await.unwrap();
+    tx.commit().await.unwrap();
+    for change in ["status = 'pending', ended_at = null", "role = 'owner'", "email = 'x@y.z'"] {
+        let sql = format!("update invitations set {change}");
+        let changed = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&one.owner).await;
+        assert!(changed.unwrap_err().to_string().contains("it only ends, and once"), "{change}");
+    }
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
@@ -158,11 +204,11 @@ async fn a_revoked_key_is_not_found_and_use_is_noted_once_a_minute(pool: PgPool)
         (at(1) + chrono::Duration::seconds(60), at(1) + chrono::Duration::seconds(60)),
     ] {
         api_keys::touch(&mut tx, one.org, id, time).await.unwrap();
-        let key = api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap().unwrap();
+        let key = api_keys::find_by_hmac(&mut tx, &hmac, at(2)).await.unwrap().unwrap();
         assert_eq!(key.last_used_at, Some(noted));
     }
     let cause = db::Cause::new(Actor::user(one.user), "test", at(2));
     assert!(api_keys::revoke(&mut tx, one.org, id, &cause).await.unwrap());
     assert!(!api_keys::revoke(&mut tx, one.org, id, &cause).await.unwrap());
-    assert_eq!(api_keys::find_by_hmac(&mut tx, &hmac).await.unwrap(), None);
+    assert_eq!(api_keys::find_by_hmac(&mut tx, &hmac, at(2)).await.unwrap(), None);
 }
