@@ -65,7 +65,7 @@ impl Made {
         now: DateTime<Utc>,
     ) -> Result<Up> {
         let api_keys = match known {
-            Some(known) if are_in_force(office, self.org_id, &known).await? => known,
+            Some(known) if are_in_force(office, self.org_id, &known, now).await? => known,
             _ => new_keys(office, now).await?,
         };
         let Self { base_url, org_id, tokens } = self;
@@ -73,11 +73,16 @@ impl Made {
     }
 }
 
-async fn are_in_force(office: &Office, org: OrgId, keys: &ApiKeys) -> Result<bool> {
+async fn are_in_force(
+    office: &Office,
+    org: OrgId,
+    keys: &ApiKeys,
+    now: DateTime<Utc>,
+) -> Result<bool> {
     let pepper = compose::pepper(&office.config)?;
     let mut tx = office.pool.begin().await?;
     for key in [&keys.read, &keys.write] {
-        let found = db::api_keys::find_by_hmac(&mut tx, &pepper.hmac(key)).await?;
+        let found = db::api_keys::find_by_hmac(&mut tx, &pepper.hmac(key), now).await?;
         if found.is_none_or(|found| found.org_id != org) {
             return Ok(false);
         }
@@ -95,7 +100,8 @@ async fn new_keys(office: &Office, now: DateTime<Utc>) -> Result<ApiKeys> {
     }
     let mut made = Vec::new();
     for (name, scope) in KEYS {
-        made.push(setting::create_api_key(office, &mut tx, name, &[scope], now).await?.1);
+        let new = setting::NewKey { name, scopes: &[scope], expires_at: None };
+        made.push(setting::create_api_key(office, &mut tx, new, now).await?.1);
     }
     tx.commit().await?;
     let [read, write] = <[String; 2]>::try_from(made).expect("one key for each name");

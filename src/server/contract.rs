@@ -5,12 +5,17 @@
 //!   poem-openapi cannot express: see [`tests`].
 //! - Every operation of the file has a summary, a description, an operation id, its error answers
 //!   and an example.
+//! - Every operation names its right, and `crate::auth` enforces what the file says of that right.
+
+mod permissions;
 
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::api;
+
+pub use permissions::permissions;
 
 const YAML: &str = include_str!("../../openapi/driftpack.yaml");
 

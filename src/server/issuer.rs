@@ -46,6 +46,8 @@ pub struct Claims {
     pub sub: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
     /// Seconds since 1970.
     pub iat: i64,
     pub exp: i64,
@@ -65,14 +67,24 @@ impl Claims {
             aud: audience.to_owned(),
             sub: sub.to_owned(),
             email: None,
+            email_verified: None,
             iat: now.timestamp(),
             exp: (now + lifetime).timestamp(),
         }
     }
 
+    /// With an address that the issuer vouches for.
     #[must_use]
     pub fn email(mut self, email: &str) -> Self {
         self.email = Some(email.to_owned());
+        self.email_verified = Some(true);
+        self
+    }
+
+    /// The issuer does not vouch for the address.
+    #[must_use]
+    pub fn unverified(mut self) -> Self {
+        self.email_verified = Some(false);
         self
     }
 }

@@ -6,16 +6,22 @@
 //! - An operation that touches an organisation's rows takes an `OrgScope` as its first argument, so
 //!   credentials and rights are checked before anything else is read.
 
+mod api_key;
 mod audit_export;
 mod audit_log;
 mod body;
+mod custom_rule;
 mod download;
 mod finding;
+mod given;
+mod invitation;
 mod me;
+mod member;
 mod org;
 mod page;
 mod path;
 mod scan;
+mod state_source;
 #[expect(clippy::unused_async, reason = "poem-openapi takes async functions only")]
 mod system;
 mod time;
@@ -36,6 +42,14 @@ enum Tag {
     Findings,
     /// The hash-chained audit log and its verification.
     AuditLog,
+    /// Who may do what in an organisation, and who is to.
+    Members,
+    /// Machines of an organisation.
+    ApiKeys,
+    /// Terraform states that are scanned.
+    StateSources,
+    /// Risk rules of an organisation.
+    CustomRules,
     /// What platform administrators see and do.
     Admin,
     /// Durable runs and their schedules, as platform administrators see and steer them.
@@ -52,6 +66,7 @@ type Operations = (
     scan::Api,
     finding::Api,
     audit_log::Api,
+    (member::Api, invitation::Api, api_key::Api, state_source::Api, custom_rule::Api),
     org::Api,
     workflow::Api,
     workflow::operate::Api,
@@ -68,6 +83,7 @@ pub(crate) fn service() -> OpenApiService<Operations, ()> {
         scan::Api,
         finding::Api,
         audit_log::Api,
+        (member::Api, invitation::Api, api_key::Api, state_source::Api, custom_rule::Api),
         org::Api,
         workflow::Api,
         workflow::operate::Api,

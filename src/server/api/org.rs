@@ -1,16 +1,17 @@
 //! Organisations, as platform administrators make them and put them on plans.
 
+use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
-use super::Tag;
 use super::body::JsonBody;
 use super::path::Id;
 use super::time::Timestamp;
 use super::word::OrgPlan;
+use super::{Tag, page};
 use crate::auth::PlatformAdmin;
-use crate::errors::{Refused, statuses};
+use crate::errors::{Denied, Refused, statuses};
 
 /// An organisation to be made.
 #[derive(Debug, Object)]
@@ -40,6 +41,16 @@ pub(crate) struct Org {
     created_at: Timestamp,
 }
 
+/// A part of the list of organisations.
+#[derive(Debug, Object)]
+pub(crate) struct OrgList {
+    orgs: Vec<Org>,
+    /// Length of the whole list.
+    total: u64,
+    limit: u32,
+    offset: u32,
+}
+
 #[derive(ApiResponse)]
 enum Created {
     /// The organisation; it has no members yet.
@@ -48,6 +59,8 @@ enum Created {
 }
 
 statuses! {
+    ListErrors = [400, 401, 403, 500, 503];
+    GetErrors = [401, 403, 404, 500, 503];
     CreateErrors = [400, 401, 403, 408, 409, 413, 415, 422, 500, 503];
     ChangeErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
 }
@@ -70,6 +83,41 @@ impl Api {
         let org = db::orgs::create(&mut tx, &slug, &name, plan.into(), &admin.cause()).await?;
         tx.commit().await?;
         Ok(Created::Org(Json(org.into())))
+    }
+
+    /// List organisations
+    ///
+    /// By slug. Platform administrators.
+    #[oai(path = "/admin/orgs", method = "get", operation_id = "listOrgs")]
+    async fn list(
+        &self,
+        admin: PlatformAdmin,
+        /// 1 to 1000; 50 unless given.
+        limit: Query<Option<u32>>,
+        /// How many to leave out.
+        offset: Query<Option<u32>>,
+    ) -> Result<Json<OrgList>, Refused<ListErrors>> {
+        let slice = page::slice(limit.0, offset.0)?;
+        let mut conn = admin.context.state.pool.acquire().await?;
+        let page = db::orgs::page(&mut conn, slice).await?;
+        let db::Slice { limit, offset } = slice;
+        let orgs = page.rows.into_iter().map(Org::from).collect();
+        Ok(Json(OrgList { orgs, total: page.total, limit, offset }))
+    }
+
+    /// Get an organisation
+    ///
+    /// Platform administrators.
+    #[oai(path = "/admin/orgs/:org_id", method = "get", operation_id = "getOrg")]
+    async fn get(
+        &self,
+        admin: PlatformAdmin,
+        /// The organisation.
+        org_id: Id<0>,
+    ) -> Result<Json<Org>, Refused<GetErrors>> {
+        let mut conn = admin.context.state.pool.acquire().await?;
+        let org = db::orgs::find(&mut conn, org_id.0.into()).await?;
+        Ok(Json(org.ok_or(Denied::NotFound("organisation"))?.into()))
     }
 
     /// Put an organisation on another plan

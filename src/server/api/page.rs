@@ -20,6 +20,11 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32> {
     }
 }
 
+/// The part of a list that is asked for.
+pub(crate) fn slice(limit: Option<u32>, offset: Option<u32>) -> Result<db::Slice> {
+    Ok(db::Slice { limit: self::limit(limit)?, offset: offset.unwrap_or(0) })
+}
+
 pub(crate) fn parameter(message: impl Into<String>) -> crate::errors::Error {
     Input::InvalidParameter(message.into()).into()
 }

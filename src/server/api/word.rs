@@ -71,6 +71,12 @@ words! {
     /// What the organisation has bought.
     OrgPlan = evidence::org::Plan { Free, Team, Enterprise }
 
+    /// Where an invitation stands.
+    InvitationStatus = evidence::org::InvitationStatus { Pending, Accepted, Revoked, Expired }
+
+    /// Where a Terraform state lies.
+    SourceKind = evidence::scan::SourceKind { S3, Gcs, AzureBlob, Tfc, Local, Upload }
+
     /// What an API key may do.
     KeyScope = evidence::org::Scope { Read, Write }
 
@@ -84,6 +90,44 @@ words! {
 
     /// What is wrong with an entry.
     FaultKind = evidence::chain::BadKind { Content, Link, Gap, Columns, Head }
+}
+
+/// What a custom rule says: a level, or that the drift becomes no finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(crate) enum CustomRuleLevel {
+    Critical,
+    High,
+    Medium,
+    Low,
+    /// No finding, but counted in `exceptions.csv`.
+    Ignore,
+}
+
+impl From<CustomRuleLevel> for evidence::risk::CustomLevel {
+    fn from(level: CustomRuleLevel) -> Self {
+        use evidence::risk::RiskLevel;
+        match level {
+            CustomRuleLevel::Critical => Self::Risk(RiskLevel::Critical),
+            CustomRuleLevel::High => Self::Risk(RiskLevel::High),
+            CustomRuleLevel::Medium => Self::Risk(RiskLevel::Medium),
+            CustomRuleLevel::Low => Self::Risk(RiskLevel::Low),
+            CustomRuleLevel::Ignore => Self::Ignore,
+        }
+    }
+}
+
+impl From<evidence::risk::CustomLevel> for CustomRuleLevel {
+    fn from(level: evidence::risk::CustomLevel) -> Self {
+        use evidence::risk::{CustomLevel, RiskLevel};
+        match level {
+            CustomLevel::Risk(RiskLevel::Critical) => Self::Critical,
+            CustomLevel::Risk(RiskLevel::High) => Self::High,
+            CustomLevel::Risk(RiskLevel::Medium) => Self::Medium,
+            CustomLevel::Risk(RiskLevel::Low) => Self::Low,
+            CustomLevel::Ignore => Self::Ignore,
+        }
+    }
 }
 
 /// What a person decides about a finding.

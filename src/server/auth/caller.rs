@@ -11,7 +11,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::api_key;
 use super::credentials::Credentials;
-use crate::errors::{Denied, Result};
+use crate::errors::{Denied, Result, describe};
 use crate::state::{Context, State};
 
 /// Somebody whose credentials were verified.
@@ -32,26 +32,36 @@ impl Caller {
     /// Verifies the request's credentials.
     pub(super) async fn of(request: &Request, state: &State, now: Time) -> Result<Self> {
         match Credentials::of(request)? {
-            Credentials::Token(token) => Self::person(state, token, now).await,
+            Credentials::Token(token) => {
+                Self::person(state, token, &Context::of(request).request_id, now).await
+            }
             Credentials::Key(key) => Self::key(state, key, now).await,
         }
     }
 
-    async fn person(state: &State, token: &str, now: Time) -> Result<Self> {
+    async fn person(state: &State, token: &str, origin: &str, now: Time) -> Result<Self> {
         let identity = state.verifier.verify(token, now).await?;
-        let profile =
-            Profile { iss: &identity.iss, sub: &identity.sub, email: identity.email.as_deref() };
+        let profile = Profile {
+            iss: &identity.iss,
+            sub: &identity.sub,
+            email: identity.email.as_deref(),
+            email_verified: identity.email_verified,
+        };
         let mut conn = state.pool.acquire().await?;
-        Ok(Self::Person(db::users::upsert(&mut conn, profile, now).await?))
+        let login = db::users::log_in(&mut conn, profile, origin, now).await?;
+        for (org, error) in login.refused {
+            tracing::error!(%org, cause = %describe(&error), "an invitation cannot be accepted");
+        }
+        Ok(Self::Person(login.user))
     }
 
     async fn key(state: &State, text: &str, now: Time) -> Result<Self> {
-        const UNKNOWN: Denied = Denied::Unauthorized("The API key is unknown or revoked");
+        const UNKNOWN: Denied = Denied::Unauthorized("The API key is unknown, revoked or expired");
         if !api_key::is_well_formed(text) {
             return Err(UNKNOWN.into());
         }
         let mut tx = state.pool.begin().await?;
-        let found = db::api_keys::find_by_hmac(&mut tx, &state.pepper.hmac(text)).await?;
+        let found = db::api_keys::find_by_hmac(&mut tx, &state.pepper.hmac(text), now).await?;
         let key = found.ok_or(UNKNOWN)?;
         db::scope(&mut tx, key.org_id).await?;
         db::api_keys::touch(&mut tx, key.org_id, key.id, now).await?;

@@ -17,8 +17,11 @@ pub use oidc::Verifier;
 
 pub(crate) use caller::{Anyone, Caller, PlatformAdmin};
 pub(crate) use rule::{
-    DecideFinding, DeletePack, DownloadPack, HandInScan, ReadAuditLog, ReadOrg, RequestPack, Right,
+    ChangeSettings, DecideFinding, DeletePack, DownloadPack, HandInScan, ManageApiKeys,
+    ManageMembers, ReadAuditLog, ReadOrg, ReadSettings, RequestPack, Right,
 };
+#[cfg(test)]
+pub(crate) use rule::{Rule, TABLE};
 pub(crate) use scope::OrgScope;
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(crate) struct Identity {
     pub(crate) iss: String,
     pub(crate) sub: String,
     pub(crate) email: Option<String>,
+    /// The issuer vouches for the address.
+    pub(crate) email_verified: bool,
 }
 
 /// Verifies tokens of one issuer; cheap to clone.
@@ -131,15 +133,23 @@ impl Verifier {
         if claims.sub.is_empty() || claims.sub.len() > SUB_BYTES_MAX || !is_plain(&claims.sub) {
             return refuse("The token names no usable subject");
         }
-        let email = claims.others.get(&self.options.email_claim).and_then(Value::as_str);
+        let claim = &self.options.email_claim;
+        let email_verified = claims.others.get(&format!("{claim}_verified")).is_some_and(is_true);
+        let email = claims.others.get(claim).and_then(Value::as_str);
         let email = email
             .filter(|text| !text.is_empty() && text.len() <= EMAIL_BYTES_MAX && is_plain(text));
         Ok(Identity {
             iss: self.options.issuer.clone(),
             sub: claims.sub,
             email: email.map(str::to_owned),
+            email_verified,
         })
     }
+}
+
+/// Some issuers write the word instead of the value.
+fn is_true(claim: &Value) -> bool {
+    claim == true || claim == "true"
 }
 
 fn refuse<T>(reason: &'static str) -> Result<T> {

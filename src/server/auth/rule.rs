@@ -1,4 +1,5 @@
-//! Who may do what in an organisation: the whole table, one line per right.
+//! Who may do what in an organisation: the whole table, one line per right. `x-rights` in the contract says the same, and a
+//! test holds the two together.
 
 use evidence::org::{PackWindow, Plan, Role, Scope};
 
@@ -13,11 +14,11 @@ const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 /// What a right asks for.
 pub(crate) struct Rule {
     /// People with one of these roles.
-    people: &'static [Role],
+    pub(crate) people: &'static [Role],
     /// API keys with this scope; `None`: no key.
-    keys: Option<Scope>,
+    pub(crate) keys: Option<Scope>,
     /// Organisations whose plan includes packs.
-    needs_packs: bool,
+    pub(crate) needs_packs: bool,
 }
 
 impl Rule {
@@ -61,15 +62,24 @@ macro_rules! rights {
         impl Right for $name {
             const RULE: Rule = Rule { people: $people, keys: $keys, needs_packs: $packs };
         }
-    )+};
+    )+
+
+        /// The table, by name: what the contract says is compared with it.
+        #[cfg(test)]
+        pub(crate) const TABLE: &[(&str, Rule)] = &[$((stringify!($name), $name::RULE)),+];
+    };
 }
 
 rights! {
-    ReadOrg:       people ANY,     keys Some(Scope::Read),  packs false;
-    HandInScan:    people WRITERS, keys Some(Scope::Write), packs false;
-    DecideFinding: people ADMINS,  keys None,               packs false;
-    ReadAuditLog:  people ADMINS,  keys Some(Scope::Read),  packs false;
-    RequestPack:   people ADMINS,  keys None,               packs true;
-    DownloadPack:  people ADMINS,  keys None,               packs false;
-    DeletePack:    people ADMINS,  keys None,               packs false;
+    ReadOrg:        people ANY,     keys Some(Scope::Read),  packs false;
+    HandInScan:     people WRITERS, keys Some(Scope::Write), packs false;
+    DecideFinding:  people ADMINS,  keys None,               packs false;
+    ReadAuditLog:   people ADMINS,  keys Some(Scope::Read),  packs false;
+    RequestPack:    people ADMINS,  keys None,               packs true;
+    DownloadPack:   people ADMINS,  keys None,               packs false;
+    DeletePack:     people ADMINS,  keys None,               packs false;
+    ReadSettings:   people ANY,     keys None,               packs false;
+    ChangeSettings: people ADMINS,  keys None,               packs false;
+    ManageMembers:  people ADMINS,  keys None,               packs false;
+    ManageApiKeys:  people ADMINS,  keys None,               packs false;
 }

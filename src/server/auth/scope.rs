@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use db::orgs::Org;
 use db::{Cause, OrgTx};
-use evidence::ids::OrgId;
+use evidence::ids::{OrgId, UserId};
 use evidence::org::Role;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
@@ -40,6 +40,14 @@ impl<R: Right> OrgScope<R> {
     /// Who causes a change, from which request, and when.
     pub(crate) fn cause(&self) -> Cause {
         Cause::new(self.caller.actor(), self.context.request_id.clone(), self.context.now)
+    }
+
+    /// Who signed in; an API key is refused.
+    pub(crate) fn user(&self) -> Result<UserId> {
+        match &self.caller {
+            Caller::Person(user) => Ok(user.id),
+            Caller::Key(_) => Err(Denied::OidcRequired.into()),
+        }
     }
 
     async fn admit(request: &Request) -> Result<Self> {

@@ -32,7 +32,14 @@ impl From<db::Error> for Error {
             db::Error::Invalid { field, fault } => {
                 Input::InvalidField { field, message: format!("{field} {fault}") }.into()
             }
-            db::Error::Taken { .. } => State::Taken(error.to_string()).into(),
+            db::Error::Rule(rule) => {
+                Input::InvalidField { field: rule.field, message: rule.to_string() }.into()
+            }
+            db::Error::RoleRequired(roles) => Denied::RoleRequired(roles).into(),
+            db::Error::LastOwner => State::LastOwner(error.to_string()).into(),
+            db::Error::Taken { .. } | db::Error::AlreadyMember | db::Error::AlreadyInvited => {
+                State::Taken(error.to_string()).into()
+            }
             db::Error::Sql(sqlx::Error::Database(refused)) if is_data_exception(&*refused) => {
                 tracing::warn!(cause = %refused, "the database cannot hold a value");
                 let message = "A value that was sent cannot be stored: it is out of range, or holds characters that no text may hold.";

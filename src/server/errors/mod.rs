@@ -121,6 +121,8 @@ pub(crate) enum State {
     },
     InvalidTransition(String),
     Taken(String),
+    /// Without the member an organisation would have no owner.
+    LastOwner(String),
     /// A workflow run with which this cannot be done.
     Run {
         state: &'static str,

@@ -213,6 +213,7 @@ impl State {
             }
             Self::InvalidTransition(message) => Row::new(409, "invalid_transition", message),
             Self::Taken(message) => Row::new(409, "taken", message),
+            Self::LastOwner(message) => Row::new(409, "last_owner", message),
             Self::Run { state, message } => {
                 Row::new(409, "run_state", message).with(json!({ "state": state }))
             }

@@ -61,6 +61,7 @@ fn of_the_server() -> Vec<Error> {
         State::Gone { status: "expired" }.into(),
         State::InvalidTransition("no".into()).into(),
         State::Taken("exists already".into()).into(),
+        State::LastOwner("an organisation needs an owner".into()).into(),
         State::Run { state: "succeeded", message: "It has succeeded.".into() }.into(),
         State::RouteNotFound.into(),
         State::MethodNotAllowed.into(),

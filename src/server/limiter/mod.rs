@@ -158,6 +158,11 @@ impl Limiter {
         self.bounded(redis::cmd("PING").exec_async(&mut connection)).await
     }
 
+    /// Whether Redis answers; if not, why, for the operator.
+    pub async fn reach(&self) -> std::result::Result<(), String> {
+        self.check().await.map_err(|error| crate::errors::describe(&error))
+    }
+
     async fn bounded<T>(&self, answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
         // Connecting, trying again and answering each have their own limit; together they get this one.
         match tokio::time::timeout(self.answer_within * 2, answer).await {

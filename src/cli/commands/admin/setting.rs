@@ -1,7 +1,7 @@
 //! API keys, custom rules and state sources of an organisation.
 
 use anyhow::{Context as _, Result, anyhow};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use db::{OrgTx, api_keys, rules, state_sources};
 use engine::Clock;
 use evidence::org::Scope;
@@ -24,6 +24,9 @@ pub(crate) enum ApiKey {
         /// read, write, or both with a comma between
         #[arg(long, value_delimiter = ',', required = true)]
         scopes: Vec<Scope>,
+        /// Days after which it opens nothing any more [default: it does not expire]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        expires_in_days: Option<u32>,
         /// Print it as JSON
         #[arg(long)]
         json: bool,
@@ -120,10 +123,12 @@ pub(crate) struct NewSource {
 
 pub(crate) async fn api_key(office: &Office, command: ApiKey) -> Result<()> {
     match command {
-        ApiKey::Create { org, name, scopes, json } => {
+        ApiKey::Create { org, name, scopes, expires_in_days, json } => {
             let mut tx = office.begin(&org).await?;
-            let (row, key) =
-                create_api_key(office, &mut tx, &name, &scopes, Clock::System.now()).await?;
+            let now = Clock::System.now();
+            let expires_at = expires_in_days.map(|days| now + TimeDelta::days(days.into()));
+            let new = NewKey { name: &name, scopes: &scopes, expires_at };
+            let (row, key) = create_api_key(office, &mut tx, new, now).await?;
             tx.commit().await?;
             if json {
                 say::out(json!({"id": row.id, "name": row.name, "key": key}));
@@ -148,7 +153,8 @@ pub(crate) async fn api_key(office: &Office, command: ApiKey) -> Result<()> {
         ApiKey::List { org } => {
             let mut tx = office.begin(&org).await?;
             let of = tx.org();
-            let mut rows = vec![["ID", "NAME", "SCOPES", "REVOKED"].map(str::to_owned).to_vec()];
+            let mut rows =
+                vec![["ID", "NAME", "SCOPES", "EXPIRES", "REVOKED"].map(str::to_owned).to_vec()];
             for key in api_keys::list(&mut tx, of).await? {
                 let scopes =
                     key.scopes.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
@@ -156,6 +162,7 @@ pub(crate) async fn api_key(office: &Office, command: ApiKey) -> Result<()> {
                     key.id.to_string(),
                     key.name,
                     scopes,
+                    key.expires_at.map(evidence::time::stamp).unwrap_or_default(),
                     key.revoked_at.map(evidence::time::stamp).unwrap_or_default(),
                 ]);
             }
@@ -165,12 +172,18 @@ pub(crate) async fn api_key(office: &Office, command: ApiKey) -> Result<()> {
     Ok(())
 }
 
+/// What a key is to be.
+pub(crate) struct NewKey<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) scopes: &'a [Scope],
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+}
+
 /// A key of the transaction's organisation, in the name of its first owner; the row, and the key itself.
 pub(crate) async fn create_api_key(
     office: &Office,
     tx: &mut OrgTx,
-    name: &str,
-    scopes: &[Scope],
+    NewKey { name, scopes, expires_at }: NewKey<'_>,
     now: DateTime<Utc>,
 ) -> Result<(api_keys::ApiKey, String)> {
     let org = tx.org();
@@ -184,7 +197,7 @@ pub(crate) async fn create_api_key(
     let row = api_keys::create(
         tx,
         org,
-        api_keys::Draft { name, key_hmac, scopes, created_by },
+        api_keys::Draft { name, key_hmac, scopes, created_by, expires_at },
         &Office::cause(now),
     )
     .await?;

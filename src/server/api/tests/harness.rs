@@ -6,7 +6,7 @@ use db::users::{Profile, User};
 use db::{Cause, OrgTx};
 use engine::Clock;
 use evidence::action::Actor;
-use evidence::ids::OrgId;
+use evidence::ids::{OrgId, UserId};
 use evidence::org::{Plan, Role, Scope};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -113,17 +113,45 @@ impl Server {
         mint(&self.key, &claims.email(&format!("{sub}@example.com"))).unwrap()
     }
 
+    /// A token of somebody with an address that the issuer does not vouch for.
+    pub(super) fn unverified_token(&self, sub: &str) -> String {
+        let now = Clock::System.now();
+        let claims = Claims::new(&self.issuer, AUDIENCE, sub, now, chrono::Duration::hours(1));
+        mint(&self.key, &claims.email(&format!("{sub}@example.com")).unverified()).unwrap()
+    }
+
     /// A user of `acme` whose subject is the word for the role.
     pub(super) async fn member(&self, role: Role) -> String {
+        self.person(role.as_str(), role).await.1
+    }
+
+    /// A user of `acme` with this subject: the id, and a token.
+    pub(super) async fn person(&self, sub: &str, role: Role) -> (UserId, String) {
         let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
-        let user = self.user(&mut tx, role.as_str()).await;
+        let user = self.user(&mut tx, sub).await;
         db::members::set_role(&mut tx, self.org, user.id, role, &cause()).await.unwrap();
         tx.commit().await.unwrap();
-        self.token(role.as_str())
+        (user.id, self.token(sub))
+    }
+
+    /// A call below `acme`, with a body.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Answer {
+        send(self.of_org(method, path, token).json(body)).await
+    }
+
+    /// A call below `acme` that deletes.
+    pub(super) async fn delete(&self, path: &str, token: &str) -> Answer {
+        send(self.of_org(Method::DELETE, path, token)).await
     }
 
     async fn user(&self, tx: &mut OrgTx, sub: &str) -> User {
-        let profile = Profile { iss: &self.issuer, sub, email: None };
+        let profile = Profile { iss: &self.issuer, sub, email: None, email_verified: false };
         db::users::upsert(tx, profile, Clock::System.now()).await.unwrap()
     }
 
@@ -132,7 +160,8 @@ impl Server {
         let created_by = self.user(&mut tx, "owner").await.id;
         let key = api_key::mint(rand::random());
         let key_hmac = self.pepper.hmac(&key);
-        let draft = db::api_keys::Draft { name: "ci", key_hmac, scopes, created_by };
+        let draft =
+            db::api_keys::Draft { name: "ci", key_hmac, scopes, created_by, expires_at: None };
         db::api_keys::create(&mut tx, self.org, draft, &cause()).await.unwrap();
         tx.commit().await.unwrap();
         key

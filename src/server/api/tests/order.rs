@@ -71,7 +71,7 @@ async fn every_operation_that_asks_for_credentials_refuses_without_them(pool: Pg
             }
         }
     }
-    assert_eq!(asked, 34);
+    assert_eq!(asked, 58);
 }
 
 #[sqlx::test(migrations = false)]
