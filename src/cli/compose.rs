@@ -40,8 +40,7 @@ impl Base {
     pub(crate) async fn of(config: &Config) -> Result<Self> {
         Ok(Self {
             pool: pool(&config.database_url, config.database_connections)?,
-            storage: Storage::open(&storage::Options::Fs { root: config.storage_root.clone() })
-                .context("DRIFTWISE_STORAGE_ROOT cannot be used")?,
+            storage: storage(config)?,
             keys: signing_key(config)?,
             renderer: renderer(config).await?,
         })
@@ -66,11 +65,6 @@ impl Base {
 
     /// What the HTTP server works with.
     pub(crate) fn parts(&self, config: &Config) -> Result<Parts> {
-        let limiter = limiter::Options {
-            url: config.redis_url.reveal().to_owned(),
-            prefix: REDIS_PREFIX.to_owned(),
-            quota: limiter::Quota::default(),
-        };
         let issuer = oidc::Options {
             issuer: issuer::name(config)?,
             audience: config.oidc.audience.clone(),
@@ -83,11 +77,7 @@ impl Base {
             storage: self.storage.clone(),
             verifier: Verifier::new(issuer).context("tokens cannot be verified")?,
             pepper: pepper(config)?,
-            limiter: Limiter::new(&limiter).map_err(|_| {
-                anyhow::anyhow!(
-                    "DRIFTWISE_REDIS_URL is not a Redis URL, such as redis://127.0.0.1:6379"
-                )
-            })?,
+            limiter: limiter(config)?,
             clock: Clock::System,
             options: server::Options {
                 scan_bytes_max: usize::try_from(config.scan_max_bytes).context(
@@ -99,6 +89,24 @@ impl Base {
             process_figures: telemetry::figures().context("figures cannot be counted")?,
         })
     }
+}
+
+/// Where the packs lie.
+pub(crate) fn storage(config: &Config) -> Result<Storage> {
+    Storage::open(&storage::Options::Fs { root: config.storage_root.clone() })
+        .context("DRIFTWISE_STORAGE_ROOT cannot be used")
+}
+
+/// What counts requests, in Redis.
+pub(crate) fn limiter(config: &Config) -> Result<Limiter> {
+    let options = limiter::Options {
+        url: config.redis_url.reveal().to_owned(),
+        prefix: REDIS_PREFIX.to_owned(),
+        quota: limiter::Quota::default(),
+    };
+    Limiter::new(&options).map_err(|_| {
+        anyhow::anyhow!("DRIFTWISE_REDIS_URL is not a Redis URL, such as redis://127.0.0.1:6379")
+    })
 }
 
 /// Connections as one role. None is opened yet: the service starts, and says what is missing, without its database.

@@ -41,6 +41,27 @@ pub async fn migrate(owner: &PgPool, app_role: &str) -> Result<(), Error> {
     migrated
 }
 
+/// The versions of the engine's migrations that the database lacks, or has with another content.
+///
+/// # Errors
+/// When the database cannot answer, or `conn`'s role may not read the ledger.
+pub async fn outdated(conn: &mut PgConnection) -> Result<Vec<i64>, Error> {
+    let is_there = "select to_regclass('engine._migrations') is not null";
+    let applied: Vec<(i64, Vec<u8>)> = if sqlx::query_scalar(is_there).fetch_one(&mut *conn).await?
+    {
+        sqlx::query_as("select version, checksum from engine._migrations where success")
+            .fetch_all(conn)
+            .await?
+    } else {
+        Vec::new()
+    };
+    let has = |version: i64, checksum: &[u8]| {
+        applied.iter().any(|(known, sum)| *known == version && sum == checksum)
+    };
+    let outdated = MIGRATOR.iter().filter(|one| !has(one.version, &one.checksum));
+    Ok(outdated.map(|one| one.version).collect())
+}
+
 async fn apply(owner: &PgPool, app_role: &str) -> Result<(), Error> {
     MIGRATOR.run(owner).await?;
     queue::setup(owner).await?;

@@ -32,9 +32,9 @@ pub(crate) enum Command {
         /// Whose token
         #[arg(long)]
         email: String,
-        /// How long it is valid
-        #[arg(long, default_value_t = 24)]
-        hours: u16,
+        /// How long it is valid; a number below zero gives one that has expired
+        #[arg(long, default_value_t = 24, allow_negative_numbers = true)]
+        hours: i16,
     },
     /// Fill an organisation with generated findings and their history
     Generate(Generate),

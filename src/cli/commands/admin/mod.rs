@@ -3,6 +3,7 @@
 //! Invariant: it works as the application's role, under row-level security, and every change leaves the same audit entry
 //! that the API would leave, with the actor `operator`.
 
+mod doctor;
 pub(crate) mod org;
 pub(crate) mod setting;
 
@@ -20,6 +21,7 @@ use crate::config::{self, Config};
 /// Operate an installation: organisations, members, API keys, rules, state sources
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "Examples:
+  driftpack admin doctor
   driftpack admin org create --slug acme --name 'Acme Ltd' --plan enterprise
   driftpack admin member add --org acme --email jo@acme.example --role owner
   driftpack admin api-key create --org acme --name ci --scopes write
@@ -27,6 +29,7 @@ use crate::config::{self, Config};
 
 These commands use DRIFTWISE_DATABASE_URL, not the API.")]
 pub(crate) enum Command {
+    Doctor(doctor::Args),
     /// Organisations
     #[command(subcommand)]
     Org(org::Org),
@@ -47,6 +50,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     let office = Office::open(Config::load(config::environment())?)?;
     match command {
+        Command::Doctor(args) => return doctor::run(&office, args).await,
         Command::Org(command) => org::org(&office, command).await?,
         Command::Member(command) => org::member(&office, command).await?,
         Command::ApiKey(command) => setting::api_key(&office, command).await?,
