@@ -145,11 +145,29 @@ impl App {
 
     /// An API key of `acme` with the given scopes, comma-separated.
     pub fn api_key(&self, scopes: &str) -> String {
+        self.api_key_of("acme", scopes).1
+    }
+
+    /// An API key of an organisation with the given scopes; its id and the key.
+    pub fn api_key_of(&self, slug: &str, scopes: &str) -> (String, String) {
         let made = self.run_json(&[
-            "admin", "api-key", "create", "--org", "acme", "--name", scopes, "--scopes", scopes,
+            "admin", "api-key", "create", "--org", slug, "--name", scopes, "--scopes", scopes,
             "--json",
         ]);
-        made["key"].as_str().expect("the program prints the key once").to_owned()
+        let text = |name: &str| made[name].as_str().expect("the program prints it once").to_owned();
+        (text("id"), text("key"))
+    }
+
+    /// A token of a person who administers the platform and is a member nowhere.
+    pub fn platform_admin(&self) -> String {
+        let email = "ops@platform.example";
+        self.run(&["admin", "member", "platform-admin", "--email", email]);
+        self.run(&["dev", "token", "--email", email]).trim().to_owned()
+    }
+
+    /// The same program with other settings, by environment variable; gives its exit code with what it printed.
+    pub fn exit_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+        exit(self.command(arguments).envs(settings.iter().copied()))
     }
 
     /// The path of an endpoint of `acme`.
@@ -323,9 +341,7 @@ impl App {
 
     /// Runs the program and gives its exit code with what it printed on both streams.
     pub fn exit(&self, arguments: &[&str]) -> (i32, String) {
-        let out = self.command(arguments).output().expect("the program was built");
-        let said = [out.stdout, out.stderr].concat();
-        (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+        exit(&mut self.command(arguments))
     }
 
     fn run_json(&self, arguments: &[&str]) -> Value {
@@ -338,6 +354,12 @@ impl App {
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
         command
     }
+}
+
+fn exit(command: &mut Command) -> (i32, String) {
+    let out = command.output().expect("the program was built");
+    let said = [out.stdout, out.stderr].concat();
+    (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
 }
 
 impl Drop for App {

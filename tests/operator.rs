@@ -10,13 +10,6 @@ use crate::crash::PERIOD;
 
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// A platform administrator's token.
-fn operator(app: &App) -> String {
-    let email = "ops@platform.example";
-    app.run(&["admin", "member", "platform-admin", "--email", email]);
-    app.run(&["dev", "token", "--email", email]).trim().to_owned()
-}
-
 /// Somebody edits an entry of the audit log (or puts it back): its columns say something else than its text.
 fn edit_the_log(app: &App, actor_id: &str) {
     let statement = format!(
@@ -103,7 +96,7 @@ async fn assert_built_after_all(app: &App, (id, run): (&str, &str), operator: &s
 #[tokio::test]
 async fn a_failed_pack_is_retried_from_its_second_step_over_the_api() {
     let app = App::start().await;
-    let token = operator(&app);
+    let token = app.platform_admin();
     let (id, run) = failed_pack(&app).await;
     let path = format!("/admin/workflows/runs?state=failed&key={}", app.org);
     let failed = app.http.get(&path, &token).await.expect(200);
@@ -134,7 +127,7 @@ async fn a_failed_pack_is_retried_from_its_second_step_over_the_api() {
 #[tokio::test]
 async fn a_failed_pack_is_retried_from_its_second_step_from_the_terminal() {
     let app = App::start().await;
-    let token = operator(&app);
+    let token = app.platform_admin();
     let (id, run) = failed_pack(&app).await;
     let call = |arguments: &[&str]| {
         let target = ["--server", app.base.as_str(), "--token", token.as_str()];
@@ -166,7 +159,7 @@ async fn a_failed_pack_is_retried_from_its_second_step_from_the_terminal() {
 #[tokio::test]
 async fn operators_look_at_everything_from_the_terminal_and_others_do_not() {
     let app = App::start().await;
-    let token = operator(&app);
+    let token = app.platform_admin();
     let exit = |arguments: &[&str], token: &str| {
         app.exit(&[arguments, &["--server", &app.base, "--token", token]].concat())
     };
