@@ -139,7 +139,7 @@ class Cluster:
         self._track("top")
         self.sql("select pg_stat_statements_reset()")
         query = f"""
-            select calls, total_exec_time, rows, translate(left(query, 400), E'|\\n\\t', '   ') from pg_stat_statements
+            select calls, total_exec_time, rows, translate(left(query, 8000), E'|\\n\\t', '   ') from pg_stat_statements
              where dbid = (select oid from pg_database where datname = '{database}') order by calls desc"""
 
         def counted():

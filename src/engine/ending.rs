@@ -14,7 +14,7 @@ use crate::lent::{Lent, begin};
 use crate::session::Surroundings;
 use crate::step;
 use crate::store::{self, Ending};
-use crate::{End, Error, Failure, FailureRecord, Outcome, Reopened, RunState, Time};
+use crate::{End, Error, Failure, FailureRecord, Outcome, Reopened, RunState};
 
 /// How often the end is tried in place, and the pause before the second try; it doubles.
 const TRIES: u32 = 5;
@@ -84,10 +84,9 @@ async fn once<P>(
     result: &Result<'_>,
     with_hook: bool,
 ) -> std::result::Result<Try, Failure> {
-    let at = around.clock.now();
     if let Result::Succeeded(output) = result {
         let output = (*output).to_owned();
-        let answer = around.writer.succeed(claim.lease, output, at, claim.is_child).await;
+        let answer = around.writer.succeed(claim.lease, output, claim.is_child).await;
         return match answer.map_err(Failure::transient)? {
             Some(_) => Ok(Try::Ended),
             None => Ok(Try::Fenced),
@@ -96,7 +95,7 @@ async fn once<P>(
     // The application's hook works on the application's connections: the journal's must not wait for its locks.
     let pool = if with_hook { &around.pool } else { &around.journal };
     let mut conn = Lent::from(pool).await?;
-    let ended = in_transaction(around, &mut conn, claim, (result, with_hook, at)).await?;
+    let ended = in_transaction(around, &mut conn, claim, (result, with_hook)).await?;
     conn.give_back();
     Ok(ended)
 }
@@ -105,11 +104,11 @@ async fn in_transaction<P>(
     around: &Surroundings,
     conn: &mut PgConnection,
     claim: Claim<'_, P>,
-    (result, with_hook, at): (&Result<'_>, bool, Time),
+    (result, with_hook): (&Result<'_>, bool),
 ) -> std::result::Result<Try, Failure> {
     let mut tx = conn.begin_with(AssertSqlSafe(begin(HOOK))).await.map_err(Failure::transient)?;
     if with_hook && let Some(outcome) = outcome(result) {
-        let end = End { run_id: claim.lease.run_id, at, outcome };
+        let end = End { run_id: claim.lease.run_id, at: around.clock.now(), outcome };
         let hooked =
             step::attempt(&around.clock, HOOK, || (claim.entry.on_end)(claim.input, &mut tx, &end));
         match hooked.await {
@@ -124,7 +123,7 @@ async fn in_transaction<P>(
         Result::Cancelled => (RunState::Cancelled, None, None),
     };
     let now = around.clock.sql_now();
-    let ending = Ending { state, output, error, at, now, is_child: claim.is_child };
+    let ending = Ending { state, output, error, now, is_child: claim.is_child };
     let ended = store::finish(&mut tx, around.transport.as_ref(), claim.lease, ending)
         .await
         .map_err(Failure::transient)?;

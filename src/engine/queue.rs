@@ -4,8 +4,8 @@
 //! it but a delay until the next sweep; the truth about runs is in the engine's own tables. Handlers
 //! never fail and never take long, so apalis' own retries, leases and batches have nothing to decide.
 //!
-//! Two things keep them cheap and fast. A wake-up is left out while another one lies there unfetched: `pg_notify` in
-//! each commit would hold all commits to one at a time. And the notification that apalis' trigger sends is listened to
+//! Two things keep them cheap and fast. In a rush, a wake-up is left out while another one lies there unfetched: `pg_notify`
+//! in each commit would hold all commits to one at a time. And the notification that apalis' trigger sends is listened to
 //! here: a worker looks at once, and apalis fetches the job a moment later, when it is in nobody's way.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,8 +31,10 @@ use crate::Error;
 const QUEUE: &str = "engine";
 /// A notification may be missed; then this poll finds the job. The sweep has found the run long before.
 const POLL: Duration = Duration::from_secs(5);
-/// How long after its notification a job is fetched. Until then no more of them are sent than one in this time.
+/// How long after its notification a job is fetched.
 const FETCH_AFTER: Duration = Duration::from_millis(10);
+/// A process that has sent a wake-up so short a time ago leaves the next one out while one lies there.
+const RUSH: Duration = Duration::from_millis(5);
 /// Jobs are dated back by this, because apalis counts whole seconds of this machine's clock: a job that the database takes
 /// to be due later is not notified, and that happens at each turn of a second, and wherever this clock is ahead.
 const DUE_SINCE: Duration = Duration::from_mins(1);
@@ -93,7 +95,7 @@ impl Apalis {
     fn was_just_sent(&self) -> bool {
         let mut sent = self.sent.lock().expect("nothing panics while it holds this lock");
         let last = sent.replace(Instant::now());
-        last.is_some_and(|last| last.elapsed() < 2 * FETCH_AFTER)
+        last.is_some_and(|last| last.elapsed() < RUSH)
     }
 }
 

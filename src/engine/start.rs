@@ -98,8 +98,7 @@ impl<W: Workflow> Start<'_, W> {
     async fn perform(self) -> Result<Started, Error> {
         let id = run_ids(self.clock.now(), 1)[0];
         let run = self.options.new_run(id, &self.workflow)?;
-        let run = std::slice::from_ref(&run);
-        if insert_many(&mut *self.conn, self.clock.sql_now(), run).await? == 1 {
+        if insert(&mut *self.conn, self.clock.sql_now(), &run).await? {
             // Also for a run that is due later: a worker has to learn when.
             self.transport.enqueue(self.conn, id).await?;
             return Ok(Started { run_id: id, created: true });
@@ -216,6 +215,27 @@ impl NewRun {
             bytes => Err(Error::TooLarge { what: "a run's input", bytes, limit: VALUE_BYTES }),
         }
     }
+}
+
+/// Inserts a run that nobody is the parent of. False: its idempotency key is taken.
+async fn insert(conn: &mut PgConnection, now: Option<Time>, run: &NewRun) -> Result<bool, Error> {
+    run.check()?;
+    let inserted = sqlx::query_file!(
+        "sql/start.sql",
+        run.id,
+        run.workflow,
+        run.version,
+        run.input.get(),
+        run.key,
+        run.priority,
+        run.idempotency_key,
+        run.trace,
+        run.run_at as Option<Time>,
+        now as Option<Time>,
+    )
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
 }
 
 /// Inserts runs; how many. Those whose id or idempotency key is taken are left out.

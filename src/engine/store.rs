@@ -304,8 +304,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) state: RunState,
     pub(crate) output: Option<&'a RawValue>,
     pub(crate) error: Option<&'a FailureRecord>,
-    pub(crate) at: Time,
-    /// When whoever goes on because of it is due: by the database's clock if this is `None`.
+    /// When it ends, and whoever goes on because of it is due: by the database's clock if this is `None`.
     pub(crate) now: Option<Time>,
     pub(crate) is_child: bool,
 }
@@ -323,7 +322,7 @@ pub(crate) async fn finish(
            set state = $3,
                output = $4::text::json,
                error = $5::text::json,
-               ended_at = $6,
+               ended_at = coalesce($6, now()),
                owner = null,
                lease_until = null
          where id = $1
@@ -335,7 +334,7 @@ pub(crate) async fn finish(
         ending.state.as_str(),
         ending.output.map(RawValue::get),
         ending.error.map(FailureRecord::to_json),
-        ending.at,
+        ending.now,
     )
     .execute(&mut *conn)
     .await?

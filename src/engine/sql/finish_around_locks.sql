@@ -2,8 +2,8 @@
 -- A lease stands for `running` here (a constraint says so), because indexes on what is running must not be used: the
 -- planner, told that nothing runs, would read them whole for each row.
 with fence as materialized (
-    select run.id, item.output, item.at
-      from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[]) as item(run_id, epoch, output, at)
+    select run.id, item.output
+      from unnest($1::uuid[], $2::bigint[], $3::text[]) as item(run_id, epoch, output)
       join engine.runs as run
         on run.id = item.run_id
        and run.epoch = item.epoch
@@ -13,7 +13,7 @@ with fence as materialized (
 update engine.runs as run
    set state = 'succeeded',
        output = fence.output::json,
-       ended_at = fence.at,
+       ended_at = coalesce($4::timestamptz, now()),
        owner = null,
        lease_until = null
   from fence

@@ -5,10 +5,10 @@
 update engine.runs as run
    set state = 'succeeded',
        output = item.output::json,
-       ended_at = item.at,
+       ended_at = coalesce($4::timestamptz, now()),
        owner = null,
        lease_until = null
-  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[]) as item(run_id, epoch, output, at)
+  from unnest($1::uuid[], $2::bigint[], $3::text[]) as item(run_id, epoch, output)
  where run.id = item.run_id
    and run.epoch = item.epoch
    and run.lease_until is not null

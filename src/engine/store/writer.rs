@@ -40,7 +40,6 @@ struct Checkpoint {
 struct Success {
     lease: Lease,
     output: Box<RawValue>,
-    at: Time,
     is_child: bool,
 }
 
@@ -104,10 +103,9 @@ impl Writer {
         &self,
         lease: Lease,
         output: Box<RawValue>,
-        at: Time,
         is_child: bool,
     ) -> Answer {
-        let success = Success { lease, output, at, is_child };
+        let success = Success { lease, output, is_child };
         if let Some(_place) = self.nobody_writes() {
             return success.alone(&self.0.database).await;
         }
@@ -345,21 +343,20 @@ impl Batched for Success {
         let ids: Vec<_> = items.iter().map(|(item, _)| item.lease.run_id).collect();
         let epochs: Vec<_> = items.iter().map(|(item, _)| item.lease.epoch).collect();
         let outputs: Vec<_> = items.iter().map(|(item, _)| item.output.get().to_owned()).collect();
-        let at: Vec<_> = items.iter().map(|(item, _)| item.at).collect();
+        let now = to.database.clock.sql_now();
         let children = items.iter().any(|(item, _)| item.is_child);
         let mut conn = to.batches.take().await?;
         let ended = if children {
             // Whoever has a parent's row locked must not hold up everything else; alone, each write may wait.
             let mut tx = conn.begin().await?;
-            let ended = finish_many(&mut *tx, (&ids, &epochs, &outputs, &at), way).await?;
+            let ended = finish_many(&mut *tx, (&ids, &epochs, &outputs, now), way).await?;
             let transport = to.database.transport.as_ref();
-            let now = to.database.clock.sql_now();
             let ids: Vec<_> = ended.iter().map(|one| one.id).collect();
             super::children_ended(&mut tx, transport, &ids, now).await.map_err(into_sqlx)?;
             tx.commit().await?;
             ended
         } else {
-            finish_many(&mut *conn, (&ids, &epochs, &outputs, &at), way).await?
+            finish_many(&mut *conn, (&ids, &epochs, &outputs, now), way).await?
         };
         conn.give_back();
         let landed = |Finished { id, epoch }| Landed {
@@ -377,7 +374,6 @@ impl Batched for Success {
             state: RunState::Succeeded,
             output: Some(&self.output),
             error: None,
-            at: self.at,
             now: database.clock.sql_now(),
             is_child: self.is_child,
         };
@@ -404,17 +400,17 @@ struct Finished {
 
 async fn finish_many(
     db: impl PgExecutor<'_>,
-    (ids, epochs, outputs, at): (&[Uuid], &[i64], &[String], &[Time]),
+    (ids, epochs, outputs, now): (&[Uuid], &[i64], &[String], Option<Time>),
     way: Way,
 ) -> sqlx::Result<Vec<Finished>> {
     match way {
         Way::Straight => {
-            sqlx::query_file_as!(Finished, "sql/finish_many.sql", ids, epochs, outputs, at)
+            sqlx::query_file_as!(Finished, "sql/finish_many.sql", ids, epochs, outputs, now)
                 .fetch_all(db)
                 .await
         }
         Way::AroundLocks => {
-            sqlx::query_file_as!(Finished, "sql/finish_around_locks.sql", ids, epochs, outputs, at)
+            sqlx::query_file_as!(Finished, "sql/finish_around_locks.sql", ids, epochs, outputs, now)
                 .fetch_all(db)
                 .await
         }

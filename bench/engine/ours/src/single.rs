@@ -25,6 +25,8 @@ const BARE_INSERT: &str = "insert into public.bare_step (run_id, seq, name, outp
 pub(crate) async fn single(pool: &PgPool, repeats: usize) -> Result<(), Box<dyn Error>> {
     let mut bare = PgConnection::connect_with(pool.connect_options().as_ref()).await?;
     sqlx::query(BARE_TABLE).execute(&mut bare).await?;
+    // The database with finished runs in it serves all repetitions.
+    sqlx::query("truncate public.bare_step").execute(&mut bare).await?;
     begin().await;
     let (worker, _) = work(pool, 1, CancellationToken::new())?;
     let client = Client::new(pool.clone());
