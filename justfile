@@ -52,6 +52,14 @@ lint:
     .dev/tools/bin/cargo-shear
     .dev/tools/bin/cargo-deny check bans licenses sources
 
+# Generate, build and install the clients in Python, TypeScript and Rust.
+sdk:
+    ./dev sdk
+
+# What the contract breaks of the newest released one, or of FILE.
+api-compat *FILE:
+    ./dev api-compat {{FILE}}
+
 # Refresh the offline data of the SQL in `engine` and `db`.
 sqlx:
     ./dev sqlx

@@ -1,7 +1,35 @@
-//! The Chromium below a running driftpack.
+//! Chromium: the one below a running driftpack, and one of our own that looks at its pages.
 
 use std::path::Path;
 use std::process::Command;
+
+/// A page after its scripts have run.
+pub struct Page {
+    pub dom: String,
+    /// What the page said on its console, faults included.
+    pub console: String,
+}
+
+/// Looks at a page with a browser that reaches this machine and no other.
+///
+/// # Panics
+/// When Chromium cannot be started.
+pub fn visit(url: &str, folder: &Path) -> Page {
+    let profile = format!("--user-data-dir={}", folder.join("visitor").display());
+    let out = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", &profile])
+        .args([
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--virtual-time-budget=20000",
+        ])
+        .args(["--dump-dom", url])
+        .output()
+        .expect("Chromium is installed by the project's set-up");
+    let said = String::from_utf8_lossy(&out.stderr);
+    let console =
+        said.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
+    Page { dom: String::from_utf8_lossy(&out.stdout).into_owned(), console }
+}
 
 /// One browser process.
 pub struct Browser {

@@ -1,7 +1,9 @@
-//! A small HTTP client whose answers are easy to assert on.
+//! A small HTTP client whose answers are easy to assert on, and are held to the contract before anybody does.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+
+use crate::contract;
 
 /// One answer, read whole.
 #[derive(Debug)]
@@ -104,10 +106,15 @@ impl Client {
 /// Sends a request and reads the answer whole.
 ///
 /// # Panics
-/// When no answer arrives.
+/// When no answer arrives, or one that the contract does not know.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let answer = request.send().await.expect("the server answers");
+    let (client, request) = request.build_split();
+    let request = request.expect("the test makes a request that can be sent");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let answer = client.execute(request).await.expect("the server answers");
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let body = answer.bytes().await.expect("the body arrives whole").to_vec();
-    Answer { status, headers, body }
+    let answer = Answer { status, headers, body };
+    contract::assert_documented(&method, &path, &answer);
+    answer
 }

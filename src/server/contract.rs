@@ -9,9 +9,15 @@
 
 mod permissions;
 
+mod address;
+mod shape;
+
 use std::sync::LazyLock;
 
 use serde_json::Value;
+
+pub(crate) use address::methods;
+pub(crate) use shape::fault;
 
 use crate::api;
 
@@ -27,7 +33,8 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
     let service = api::service();
     // `</script>` inside a string of the document would end the script.
     let document = DOCUMENT.to_string().replace("</", "<\\/");
-    service.swagger_ui_html().replace(&service.spec(), &document)
+    let page = service.swagger_ui_html().replace(&service.spec(), &document);
+    page.replacen("<title>Swagger UI</title>", "<title>driftpack API</title>", 1)
 });
 
 /// The document as it is served.

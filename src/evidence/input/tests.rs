@@ -2,6 +2,7 @@
 //! and damaged ones.
 
 mod extent;
+mod node;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! A JSON body: bounded in size and time while it is read, unknown fields refused, every fault named.
+//! A JSON body: bounded in size and time while it is read, unknown fields and other types than the contract's refused,
+//! every fault named.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::{ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
+use crate::contract;
 use crate::errors::{Input, Result};
 
 /// The largest body of an operation that takes no file has a few kilobytes.
@@ -61,6 +63,9 @@ async fn read<T: ParseFromJSON>(request: &Request, body: Body) -> Result<JsonBod
     let bytes = bounded(body, BYTES_MAX, ARRIVES_WITHIN).await?;
     let value = serde_json::from_slice(&bytes)
         .map_err(|error| Input::InvalidJson(format!("The body is no JSON: {error}.")))?;
+    if let Some(fault) = contract::fault(&T::name(), &value) {
+        return Err(Input::InvalidBody(fault).into());
+    }
     T::parse_from_json(Some(value))
         .map(JsonBody)
         .map_err(|error| Input::InvalidBody(error.into_message()).into())

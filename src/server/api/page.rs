@@ -56,6 +56,8 @@ pub(crate) fn read_cursor(text: &str) -> Result<(Time, ScanId)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -86,5 +88,22 @@ mod tests {
         assert_eq!(limit(Some(1000)).unwrap(), 1000);
         assert!(limit(Some(0)).is_err());
         assert!(limit(Some(1001)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_cursor_is_read_back_as_it_would_be_written_or_refused(
+            text in "\\PC{0,40}",
+            bytes in prop::collection::vec(any::<u8>(), 0..80),
+            at in "[0-9+-]{4,7}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})",
+        ) {
+            let id = uuid::Uuid::nil();
+            for cursor in [text, BASE64.encode(&bytes), BASE64.encode(format!("{at} {id}"))] {
+                if let Ok((at, scan)) = read_cursor(&cursor) {
+                    let written = super::cursor(at, scan);
+                    prop_assert_eq!(read_cursor(&written).unwrap().1, scan);
+                }
+            }
+        }
     }
 }

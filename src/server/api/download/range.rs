@@ -99,6 +99,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_header_is_a_part_inside_the_file_or_none(header in "(bytes)?[=:]?[ ]?\\PC{0,30}", size in any::<u64>()) {
+            if let Some(Wanted { range, .. }) = Wanted::of(Some(&header), size) {
+                prop_assert!(range.start <= range.end && range.end <= size);
+            }
+        }
+
+        #[test]
         fn a_part_always_lies_inside_the_file(header in "bytes=[0-9]{0,22}-[0-9]{0,22}", size in 0u64..1_000) {
             if let Some(Wanted { range, .. }) = Wanted::of(Some(&header), size) {
                 prop_assert!(range.start <= range.end && range.end <= size);
