@@ -179,20 +179,20 @@ async fn a_server_that_signs_in_as_a_role_that_may_too_much_is_told() {
     }
     let owner = sql::with_role(&app.database, "driftpack_owner");
     let found = faults(&app.exit_with(&[("DRIFTWISE_DATABASE_URL", &owner)], IN_JSON));
-    for told in ["driftpack_owner owns table scans", "driftpack_owner both migrates and serves"] {
+    for told in ["driftpack_owner owns ", "driftpack_owner both migrates and serves"] {
         assert!(found.iter().any(|fault| fault.contains(told)), "{told}: {found:#?}");
     }
+    assert!(found.len() <= 4, "what follows from owning is not told again: {found:#?}");
 }
 
 #[tokio::test]
 async fn parts_that_cannot_be_reached_are_named_and_the_others_are_looked_at() {
     let app = App::start().await;
-    let file = app.dir.path().join("a-file");
-    std::fs::write(&file, "no folder").unwrap();
     let nowhere = "postgres://driftpack_app@127.0.0.1:1/nowhere";
     for (setting, value, told) in [
         ("DRIFTWISE_REDIS_URL", "redis://127.0.0.1:1", "DRIFTWISE_REDIS_URL"),
-        ("DRIFTWISE_STORAGE_ROOT", file.to_str().unwrap(), "DRIFTWISE_STORAGE_"),
+        // A folder in which not even root can make a file.
+        ("DRIFTWISE_STORAGE_ROOT", "/proc/sys", "DRIFTWISE_STORAGE_"),
         ("DRIFTWISE_MIGRATION_DATABASE_URL", nowhere, "DRIFTWISE_MIGRATION_DATABASE_URL"),
     ] {
         let found = faults(&app.exit_with(&[(setting, value)], IN_JSON));

@@ -83,11 +83,19 @@ def bar_panel(title, unit, rows, reference=None):
             low, high = left + told["min"] * scale, left + told["max"] * scale
             canvas.line(low, middle, high, middle, "ink", 1.2)
             end = max(high, left + told["median"] * scale)
-            canvas.text(end + 6, middle + 4, amount(told["median"]), "small ours" if ours else "small")
+            words = amount(told["median"])
+            beside = end + 6
+            if reference and beside <= left + reference[0] * scale <= beside + 7 * len(words):
+                beside = left + reference[0] * scale + 6  # not under the line
+            canvas.text(beside, middle + 4, words, "small ours" if ours else "small")
         if reference:
             at = left + reference[0] * scale
             canvas.line(at, top - 8, at, bottom + 2, "floor", 1.4, "4 3")
-            canvas.text(min(at, x + width - 4), bottom + 16, reference[1], "small soft end")
+            # On the side where there is room for it.
+            if at < x + width / 2:
+                canvas.text(at, bottom + 16, reference[1], "small soft")
+            else:
+                canvas.text(min(at, x + width - 4), bottom + 16, reference[1], "small soft end")
             bottom += 20
         return bottom - y
 

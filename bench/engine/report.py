@@ -73,6 +73,7 @@ def drawn(result):
         for told in _find(result, "steps", runs) if runs or not concurrency else []:
             if told["program"] == "ours":
                 concurrency.append((_short(told["mode"]) + (f", {_many(runs)} kept" if runs else ""), colour, told))
+    concurrency.sort(key=lambda row: (row[1] != "ours", -row[2]["median"]))
     kinds = [("ours", "this engine"), ("durable", "durable peers: every step is kept"), ("queue", "queues: no steps, no history")]
     grey = f"steps a second; grey: {finished:,} finished runs in the tables"
     panels = [

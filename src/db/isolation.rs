@@ -27,8 +27,8 @@ pub struct Role {
     pub may_create_roles: bool,
     /// It may make tables and functions beside ours, which ours would then find.
     pub may_create_objects: bool,
-    /// What it owns in this database, or the database itself, as Postgres describes it; at most twenty things. An owner may
-    /// switch row security off.
+    /// What it owns in this database, or the database itself, as Postgres describes it: tables first, at most twenty things.
+    /// An owner may switch row security off.
     pub owns: Vec<String>,
     /// Roles that it may become, and that may do what it must not.
     pub may_become: Vec<String>,
@@ -36,6 +36,7 @@ pub struct Role {
 
 /// A table with rows of organisations.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of a table")]
 pub struct Table {
     /// As SQL names it.
     pub name: String,
@@ -111,7 +112,7 @@ async fn owns(conn: &mut PgConnection) -> Result<Vec<String>> {
           join pg_database d on d.datname = current_database()
          where o.refclassid = 'pg_authid'::regclass and o.deptype = 'o'
            and (o.dbid = d.oid or (o.classid = 'pg_database'::regclass and o.objid = d.oid))
-         order by 1
+         order by o.classid <> 'pg_class'::regclass, 1
          limit 20
         "#,
     )
@@ -120,7 +121,7 @@ async fn owns(conn: &mut PgConnection) -> Result<Vec<String>> {
 }
 
 async fn may_become(conn: &mut PgConnection) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar!(
+    let mut roles = sqlx::query_scalar!(
         r#"
         select r.rolname::text as "name!"
           from pg_roles r
@@ -136,7 +137,10 @@ async fn may_become(conn: &mut PgConnection) -> Result<Vec<String>> {
         "#,
     )
     .fetch_all(conn)
-    .await?)
+    .await?;
+    // Who owns the database is told so already, and has this role by that alone.
+    roles.retain(|name| name != "pg_database_owner");
+    Ok(roles)
 }
 
 /// Every table, in every schema, that has a column `org_id` or, as those of the audit log, `chain`. Needs a transaction.

@@ -31,11 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(office: &Office, args: Args) -> Result<ExitCode> {
-    let mut report = Report::default();
-    match database::look(&office.pool).await {
-        Ok(checks) => report.checks.extend(checks),
-        Err(error) => report.checks.push(unreachable_database(&error)),
-    }
+    let mut report = Report { checks: database::look(&office.pool).await };
     report.checks.push(migrating_role(&office.pool).await);
     report.checks.push(redis(office).await);
     report.checks.push(storage(office).await);
@@ -50,13 +46,6 @@ pub(crate) async fn run(office: &Office, args: Args) -> Result<ExitCode> {
 
 const FAULTY: u8 = 1;
 
-fn unreachable_database(error: &anyhow::Error) -> Check {
-    Check::new("database", "it was not looked at to its end").fault(
-        format!("{error:#}"),
-        "see that Postgres runs, that DRIFTWISE_DATABASE_URL is right, and that `driftpack migrate` has run",
-    )
-}
-
 /// The role that migrates owns the tables, and is another than the one that serves.
 async fn migrating_role(server: &PgPool) -> Check {
     const NAME: &str = "migrating role";
@@ -70,18 +59,19 @@ async fn migrating_role(server: &PgPool) -> Check {
         let migrates = db::isolation::role(&mut *owner.acquire().await?).await?;
         let tables = db::isolation::tables(&mut *owner.begin().await?).await?;
         owner.close().await;
-        let serves = db::isolation::role(&mut *server.acquire().await?).await?;
-        anyhow::Ok((migrates, serves, tables))
+        let serving = db::isolation::role(&mut *server.acquire().await?).await?;
+        anyhow::Ok((migrates, serving, tables))
     };
-    let (migrates, serves, tables) = match asked.await {
+    let (migrates, serving, tables) = match asked.await {
         Ok(asked) => asked,
         Err(error) => {
             let way_out = "see that DRIFTWISE_MIGRATION_DATABASE_URL is right; only `driftpack migrate` needs it";
             return Check::new(NAME, "it cannot be looked at").fault(format!("{error:#}"), way_out);
         }
     };
-    let mut check = Check::new(NAME, format!("{} migrates, {} serves", migrates.name, serves.name));
-    if migrates.name == serves.name {
+    let mut check =
+        Check::new(NAME, format!("{} migrates, {} serves", migrates.name, serving.name));
+    if migrates.name == serving.name {
         check = check.fault(
             format!("{} both migrates and serves", migrates.name),
             "give DRIFTWISE_DATABASE_URL a role of its own that is a member of driftpack_app and owns nothing",

@@ -189,10 +189,5 @@ async fn known(
         ),
     };
     let iss = issuer::name(&office.config)?;
-    Ok(users::upsert(
-        conn,
-        Profile { iss: &iss, sub: &sub, email: Some(&who.email), email_verified: false },
-        now,
-    )
-    .await?)
+    Ok(users::upsert(conn, Profile { iss: &iss, sub: &sub, email: Some(&who.email) }, now).await?)
 }

@@ -6,10 +6,22 @@ use sqlx::PgPool;
 
 use super::report::Check;
 
-pub(super) async fn look(pool: &PgPool) -> Result<Vec<Check>> {
+/// Every check that the database let us make. What is found first is told even where the rest cannot be asked.
+pub(super) async fn look(pool: &PgPool) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Err(error) = ask(pool, &mut checks).await {
+        checks.push(Check::new("database", "it was not looked at to its end").fault(
+            format!("{error:#}"),
+            "see that Postgres runs, that DRIFTWISE_DATABASE_URL names a member of driftpack_app that inherits its rights, and that `driftpack migrate` has run",
+        ));
+    }
+    checks
+}
+
+async fn ask(pool: &PgPool, checks: &mut Vec<Check>) -> Result<()> {
     let mut tx = pool.begin().await.context("the database cannot be reached")?;
     let role = isolation::role(&mut tx).await?;
-    let mut checks = vec![serving_role(&role)];
+    checks.push(serving_role(&role));
     if role.is_superuser {
         // Whatever else is asked, the answer for a superuser is that it may.
         let found = "not looked at: for a superuser there is none";
@@ -27,7 +39,7 @@ pub(super) async fn look(pool: &PgPool) -> Result<Vec<Check>> {
     let of_engine = engine::outdated(&mut tx).await?;
     checks.push(migrations(&ledger, &of_engine));
     tx.rollback().await?;
-    Ok(checks)
+    Ok(())
 }
 
 fn serving_role(role: &Role) -> Check {
@@ -58,13 +70,11 @@ fn serving_role(role: &Role) -> Check {
             format!("revoke create on schema public from public, {name};"),
         );
     }
-    for what in &role.owns {
-        check = check.fault(
-            format!("{name} owns {what}"),
-            format!(
-                "give it to the role that migrates: reassign owned by {name} to driftpack_owner;"
-            ),
+    if let Some(fault) = ownership(role) {
+        let way_out = format!(
+            "give it to the role that migrates: reassign owned by {name} to <that role>; or, where {name} is that role, make DRIFTWISE_DATABASE_URL name another one that is only a member of driftpack_app"
         );
+        check = check.fault(fault, way_out);
     }
     for other in &role.may_become {
         check = check.fault(
@@ -73,6 +83,22 @@ fn serving_role(role: &Role) -> Check {
         );
     }
     check
+}
+
+/// What the role owns, in one sentence however much it is.
+fn ownership(role: &Role) -> Option<String> {
+    const TOLD: usize = 3;
+    let told = role.owns.iter().take(TOLD).cloned().collect::<Vec<_>>().join(", ");
+    match role.owns.len() {
+        0 => None,
+        1..=TOLD => Some(format!("{} owns {told}", role.name)),
+        _ => Some(format!("{} owns {told} and more", role.name)),
+    }
+}
+
+/// Whether the role has rights of its own because it was granted them, and not because it owns things.
+fn is_grantee(role: &Role) -> bool {
+    role.owns.is_empty()
 }
 
 fn row_security(role: &Role, tables: &[Table], views: &[String]) -> Check {
@@ -108,7 +134,7 @@ fn row_security(role: &Role, tables: &[Table], views: &[String]) -> Check {
                 format!("look for a policy that lets everybody in: select policyname, qual from pg_policies where tablename = '{name}';"),
             );
         }
-        if table.may_be_truncated {
+        if table.may_be_truncated && is_grantee(role) {
             check = check.fault(
                 format!("{name}: {} may truncate it, and no row security is asked then", role.name),
                 format!("revoke truncate on {name} from {}, driftpack_app, public;", role.name),
@@ -138,7 +164,7 @@ fn history(role: &Role, guards: &[Guard]) -> Check {
                 ),
             );
         }
-        if *is_undermined {
+        if *is_undermined && is_grantee(role) {
             check = check.fault(
                 format!("{table}: {} has been granted what {trigger} refuses", role.name),
                 format!("revoke update, delete, truncate on {table} from {}, driftpack_app, public; then grant again what the migrations grant", role.name),
