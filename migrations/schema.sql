@@ -835,6 +835,27 @@ COMMENT ON COLUMN public.scans.ci IS 'What the caller said about the pipeline';
 
 COMMENT ON COLUMN public.scans.content_sha256 IS 'Of the bytes that were handed in, unpacked';
 
+CREATE TABLE public.sessions (
+    id_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_hash_length CHECK ((octet_length(id_hash) = 32)),
+    CONSTRAINT sessions_times_in_order CHECK (((created_at <= seen_at) AND (expires_at <= ends_at)))
+);
+
+COMMENT ON TABLE public.sessions IS 'Browsers that are signed in. The id that the browser holds is stored nowhere';
+
+COMMENT ON COLUMN public.sessions.id_hash IS 'SHA-256 of the id: who reads this table cannot sign in with what it says';
+
+COMMENT ON COLUMN public.sessions.seen_at IS 'Latest request, to the minute: it is written at most once a minute';
+
+COMMENT ON COLUMN public.sessions.expires_at IS 'When it ends unless it is used; moves with use';
+
+COMMENT ON COLUMN public.sessions.ends_at IS 'When it ends however much it is used';
+
 CREATE TABLE public.state_source_versions (
     org_id uuid NOT NULL,
     state_source_id uuid NOT NULL,
@@ -926,8 +947,10 @@ CREATE TABLE public.users (
     is_platform_admin boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone NOT NULL,
+    name text,
     CONSTRAINT users_email_length CHECK (((octet_length(email) >= 1) AND (octet_length(email) <= 1000))),
     CONSTRAINT users_iss_length CHECK (((octet_length(iss) >= 1) AND (octet_length(iss) <= 1000))),
+    CONSTRAINT users_name_length CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1000))),
     CONSTRAINT users_sub_length CHECK (((octet_length(sub) >= 1) AND (octet_length(sub) <= 1000)))
 );
 
@@ -1025,6 +1048,9 @@ ALTER TABLE ONLY public.scans
 ALTER TABLE ONLY public.scans
     ADD CONSTRAINT scans_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id_hash);
+
 ALTER TABLE ONLY public.state_source_versions
     ADD CONSTRAINT state_source_versions_pkey PRIMARY KEY (org_id, state_source_id, version);
 
@@ -1070,6 +1096,10 @@ CREATE INDEX memberships_user_idx ON public.memberships USING btree (user_id);
 CREATE INDEX scans_observed_at_idx ON public.scans USING btree (org_id, observed_at, id);
 
 CREATE INDEX scans_source_idx ON public.scans USING btree (org_id, state_source_id, observed_at);
+
+CREATE INDEX sessions_expires_at_idx ON public.sessions USING btree (expires_at);
+
+CREATE INDEX sessions_user_idx ON public.sessions USING btree (user_id);
 
 CREATE UNIQUE INDEX state_sources_name_key ON public.state_sources USING btree (org_id, name) WHERE (deleted_at IS NULL);
 
@@ -1201,6 +1231,9 @@ ALTER TABLE ONLY public.scan_sightings
 
 ALTER TABLE ONLY public.scans
     ADD CONSTRAINT scans_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.state_source_versions
     ADD CONSTRAINT state_source_versions_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
@@ -1382,6 +1415,12 @@ GRANT SELECT,INSERT ON TABLE public.scan_sightings TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.scans TO driftpack_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.sessions TO driftpack_app;
+
+GRANT UPDATE(seen_at) ON TABLE public.sessions TO driftpack_app;
+
+GRANT UPDATE(expires_at) ON TABLE public.sessions TO driftpack_app;
+
 GRANT SELECT,INSERT ON TABLE public.state_source_versions TO driftpack_app;
 
 GRANT UPDATE(valid_until) ON TABLE public.state_source_versions TO driftpack_app;
@@ -1397,3 +1436,5 @@ GRANT UPDATE(email) ON TABLE public.users TO driftpack_app;
 GRANT UPDATE(is_platform_admin) ON TABLE public.users TO driftpack_app;
 
 GRANT UPDATE(seen_at) ON TABLE public.users TO driftpack_app;
+
+GRANT UPDATE(name) ON TABLE public.users TO driftpack_app;

@@ -26,6 +26,8 @@ pub struct Options {
     pub pdf: bool,
     /// Settings on top, by environment variable.
     pub settings: Vec<(&'static str, String)>,
+    /// The port of the API, where somebody must know it before the start.
+    pub port: Option<u16>,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             redis: setting::redis_url(),
             pdf: false,
             settings: Vec::new(),
+            port: None,
         }
     }
 }
@@ -94,7 +97,7 @@ impl App {
         sql::query(&options.postgres, &ROLES.replace('\n', " "));
         sql::query(&options.postgres, &format!("create database {name} owner driftpack_owner"));
         let database = sql::with_database(&options.postgres, &name);
-        let port = free_port();
+        let port = options.port.unwrap_or_else(free_port);
         let mut app = Self {
             base: format!("http://127.0.0.1:{port}"),
             http: Client::new(&format!("http://127.0.0.1:{port}/api/v2")),
@@ -117,20 +120,15 @@ impl App {
             "admin", "org", "create", "--slug", slug, "--name", slug, "--plan", plan, "--json",
         ]);
         for person in Person::ALL {
-            let email = email(slug, person);
-            self.run(&[
-                "admin",
-                "member",
-                "add",
-                "--org",
-                slug,
-                "--email",
-                &email,
-                "--role",
-                person.name(),
-            ]);
+            self.add_member(slug, &email(slug, person), person);
         }
         made["id"].as_str().expect("the program prints the id").to_owned()
+    }
+
+    /// Makes the person whose subject and address are both `who` a member.
+    pub fn add_member(&self, slug: &str, who: &str, role: Person) {
+        let person = ["--email", who, "--sub", who, "--role", role.name()];
+        self.run(&[&["admin", "member", "add", "--org", slug][..], &person].concat());
     }
 
     /// A bearer token of a person of `acme`.

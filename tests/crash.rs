@@ -182,7 +182,7 @@ async fn kill_at_random(app: &mut App, id: &str, random: &mut StdRng, most: u32)
     while kills < KILLS_PER_RUN.min(most) {
         let claimed = format!("(state = 'running' and epoch > {epoch}) or state = 'succeeded'");
         until_run(app, id, &claimed).await;
-        let pause = Duration::from_millis(random.random_range(0..1500));
+        let pause = Duration::from_millis(random.random_range(0..500));
         let paused = tokio::time::timeout(pause, std::future::pending::<()>()).await;
         paused.expect_err("nothing ends the pause but its limit");
         app.kill();

@@ -11,9 +11,12 @@
 pub mod app;
 pub mod browser;
 pub mod cluster;
+pub mod contract;
 pub mod hold;
 pub mod http;
 pub mod plan;
+pub mod provider;
 pub mod setting;
 pub mod sql;
+pub mod visitor;
 pub mod wait;

@@ -22,6 +22,16 @@ pub fn redis_url() -> String {
     required("DRIFTPACK_TEST_REDIS_URL")
 }
 
+/// The folder with `provider.mjs`, `browser.mjs` and the packages that they need.
+pub fn oidc_provider() -> PathBuf {
+    required("DRIFTPACK_TEST_OIDC_PROVIDER").into()
+}
+
+/// The browser that people use.
+pub fn chromium() -> String {
+    required("DRIFTWISE_CHROMIUM")
+}
+
 /// The program, built beside this test binary: `target/debug/driftpack`.
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a running test knows its own path");

@@ -78,7 +78,6 @@ impl World {
             iss: "https://issuer.example",
             sub: &slug,
             email: Some("olivia@acme.example"),
-            email_verified: true,
         };
         let user = db::users::upsert(&mut tx, profile, cause.now).await.unwrap();
         db::members::set_role(&mut tx, org.id, user.id, Role::Owner, &cause).await.unwrap();

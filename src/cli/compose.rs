@@ -10,7 +10,7 @@ use bundle::keys::{PublicKeys, SigningKey};
 use engine::Clock;
 use render::Chromium;
 use server::limiter::{self, Limiter};
-use server::{Parts, Probe, Verifier, oidc};
+use server::{Parts, Probe, Verifier};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use storage::Storage;
@@ -65,17 +65,13 @@ impl Base {
 
     /// What the HTTP server works with.
     pub(crate) fn parts(&self, config: &Config) -> Result<Parts> {
-        let issuer = oidc::Options {
-            issuer: issuer::name(config)?,
-            audience: config.oidc.audience.clone(),
-            email_claim: config.oidc.email_claim.clone(),
-        };
         let public_keys = PublicKeys { keys: vec![self.keys.public()] };
         Ok(Parts {
             pool: self.pool.clone(),
             engine: engine::Client::new(self.pool.clone()),
             storage: self.storage.clone(),
-            verifier: Verifier::new(issuer).context("tokens cannot be verified")?,
+            verifier: Verifier::new(issuer::options(config)?)
+                .context("tokens cannot be verified")?,
             pepper: pepper(config)?,
             limiter: limiter(config)?,
             clock: Clock::System,
@@ -84,6 +80,9 @@ impl Base {
                     "DRIFTWISE_SCAN_MAX_BYTES is larger than this machine's memory can be",
                 )?,
                 public_keys: serde_json::to_value(public_keys)?,
+                base_url: config.base_url.clone(),
+                sign_in: issuer::browser_client(config),
+                sessions: issuer::sessions(config)?,
             },
             probes: self.renderer.iter().map(chromium_probe).collect(),
             process_figures: telemetry::figures().context("figures cannot be counted")?,

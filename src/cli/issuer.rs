@@ -8,9 +8,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
-use server::issuer::{Claims, Key, mint};
+use db::sessions::Lifetime;
+pub(crate) use server::issuer::subject;
+use server::issuer::{Claims, Client, Key, mint};
+use server::oidc;
 
-use crate::config::{Config, Issuer};
+use crate::config::{Config, EmailTrust, Issuer};
 use crate::private;
 
 /// The embedded issuer.
@@ -18,6 +21,7 @@ pub(crate) struct Embedded {
     pub(crate) listen: SocketAddr,
     key: Key,
     audience: String,
+    base_url: String,
 }
 
 /// The tokens' `iss`.
@@ -38,7 +42,9 @@ impl Embedded {
         let key = Key::from_pem(&pem)
             .with_context(|| format!("{} cannot be used", key_file.display()))?;
         let listen = listen.map_or_else(|| written_address(key_file), Ok)?;
-        Ok(Self { listen, key, audience: config.oidc.audience.clone() })
+        let audience = config.oidc.audiences.first().cloned();
+        let audience = audience.context("DRIFTWISE_OIDC_AUDIENCE names nothing")?;
+        Ok(Self { listen, key, audience, base_url: config.base_url.to_string() })
     }
 
     /// Its `iss`, and where its documents lie.
@@ -46,9 +52,12 @@ impl Embedded {
         format!("http://{}", self.listen)
     }
 
-    /// The issuer that serves its documents.
+    /// The issuer that serves its documents, and the page on which browsers say who they are.
     pub(crate) fn service(&self) -> Result<server::issuer::Issuer> {
-        Ok(server::issuer::Issuer::new(&self.name(), std::slice::from_ref(&self.key), false)?)
+        let people = PEOPLE.map(|name| format!("{name}@{}.example", crate::bootstrap::SLUG));
+        let client = Client { people: people.into(), ..Client::of(&self.base_url) };
+        let keys = std::slice::from_ref(&self.key);
+        Ok(server::issuer::Issuer::new(&self.name(), keys, false)?.with_client(client))
     }
 
     /// A token for the person with this address, valid from `now` on.
@@ -64,10 +73,50 @@ impl Embedded {
     }
 }
 
-/// The embedded issuer knows people by their address alone.
-pub(crate) fn subject(email: &str) -> String {
-    email.to_ascii_lowercase()
+/// Which tokens count.
+pub(crate) fn options(config: &Config) -> Result<oidc::Options> {
+    let oidc = &config.oidc;
+    Ok(oidc::Options {
+        issuer: name(config)?,
+        audiences: oidc.audiences.clone(),
+        clients: oidc.clients.clone(),
+        algorithms: oidc.algorithms.clone(),
+        leeway: oidc.leeway,
+        names: oidc::Names {
+            email: oidc.email_claim.clone(),
+            email_verified: oidc.email_verified_claim.clone(),
+            name: oidc.name_claim.clone(),
+            takes_unverified: oidc.email_trust == EmailTrust::All,
+        },
+    })
 }
+
+/// This service as its issuer knows it. The embedded one knows the driftpack that it is part of.
+pub(crate) fn browser_client(config: &Config) -> Option<oidc::Client> {
+    if let Some(browser) = &config.oidc.browser {
+        return Some(oidc::Client {
+            id: browser.client_id.clone(),
+            secret: browser.client_secret.as_ref().map(|secret| secret.reveal().to_owned()),
+            scopes: browser.scopes.clone(),
+        });
+    }
+    matches!(config.oidc.issuer, Issuer::Embedded { .. }).then(|| oidc::Client {
+        id: Client::ID.to_owned(),
+        secret: None,
+        scopes: oidc::Client::SCOPES.to_owned(),
+    })
+}
+
+/// How long browsers stay signed in.
+pub(crate) fn sessions(config: &Config) -> Result<Lifetime> {
+    Ok(Lifetime {
+        idle: TimeDelta::from_std(config.oidc.session_idle)?,
+        whole: TimeDelta::from_std(config.oidc.session_whole)?,
+    })
+}
+
+/// Whom the embedded issuer's page offers; any other address may be typed in.
+const PEOPLE: [&str; 5] = ["owner", "admin", "member", "viewer", "platform-admin"];
 
 fn new_key() -> String {
     let key = std::iter::repeat_with(|| Key::generate(rand::random()))

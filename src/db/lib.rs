@@ -21,6 +21,7 @@ pub mod orgs;
 pub mod rules;
 pub mod scans;
 pub mod section;
+pub mod sessions;
 pub mod state_sources;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -23,9 +23,8 @@ pub struct User {
 pub struct Profile<'a> {
     pub iss: &'a str,
     pub sub: &'a str,
+    /// Only an address that is known to be theirs: the issuer has verified it, or gives it itself.
     pub email: Option<&'a str>,
-    /// The issuer vouches for the address: its owner is who signed in.
-    pub email_verified: bool,
 }
 
 /// Somebody who has signed in.
@@ -53,8 +52,7 @@ pub async fn log_in(
 ) -> Result<Login> {
     let user = upsert(conn, profile, now).await?;
     let mut refused = Vec::new();
-    let Some(email) = profile.email.filter(|_| profile.email_verified).map(invitations::fold)
-    else {
+    let Some(email) = profile.email.map(invitations::fold) else {
         return Ok(Login { user, refused });
     };
     if !invitations::is_invited(conn, &email, now).await? {
@@ -144,6 +142,24 @@ pub async fn set_platform_admin(conn: &mut PgConnection, id: UserId, admin: bool
         return Err(Error::NotFound("user"));
     }
     Ok(())
+}
+
+/// What the issuer calls a person; `None`: it says nothing. Written only when it has changed.
+pub async fn set_name(conn: &mut PgConnection, id: UserId, name: Option<&str>) -> Result<()> {
+    sqlx::query!(
+        "update users set name = $2 where id = $1 and name is distinct from $2",
+        id.0,
+        name
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What the issuer called a person at their latest sign-in with a browser.
+pub async fn find_name(conn: &mut PgConnection, id: UserId) -> Result<Option<String>> {
+    let name = sqlx::query_scalar!("select name from users where id = $1", id.0);
+    Ok(name.fetch_optional(conn).await?.flatten())
 }
 
 /// The user, and when their profile was last taken from a token.

@@ -5,6 +5,7 @@
 //!   the request, in the audit entries it causes and in the workflow runs it starts. No caller can choose
 //!   what evidence says.
 //! - Every answer carries `X-Request-Id`: the caller's own, if there is one, which is logged beside ours.
+//! - A 405 lists the methods that its address takes.
 //! - No error leaves in another shape than `crate::errors` gives it, and a panic is an error too.
 
 use std::panic::AssertUnwindSafe;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 
 use evidence::ids;
 use futures_util::FutureExt as _;
-use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use poem_openapi::OperationId;
 use tracing::Instrument as _;
 
-use crate::errors::{Error, Input, translate};
+use crate::errors::{Denied, Error, Input, translate};
 use crate::state::{Context, State};
+use crate::{auth, contract};
 
 /// The caller's id of the request, or ours.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -79,9 +81,9 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 impl<E: Endpoint> Wrapped<E> {
     async fn answer(&self, request: Request) -> Response {
         let began = tokio::time::Instant::now();
-        let oversized = size_of_head(&request) > HEADER_BYTES_MAX;
-        let result = if oversized {
-            Err(Error::from(Input::HeadersTooLarge { limit_bytes: HEADER_BYTES_MAX }).into())
+        let allowed = contract::methods(request.uri().path());
+        let result = if let Some(refused) = oversized(&request) {
+            Err(refused.into())
         } else {
             // Safe to go on after a panic: the request's own values are dropped, and what is shared
             // is behind locks of tokio, which do not poison, or is atomic.
@@ -100,6 +102,9 @@ impl<E: Endpoint> Wrapped<E> {
         };
         let operation = response.data::<OperationId>().copied().or(operation);
         let operation = operation.map_or("none", |id| id.0);
+        if let (StatusCode::METHOD_NOT_ALLOWED, Some(methods)) = (response.status(), allowed) {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
         secure(response.headers_mut());
         let (status, took) = (response.status().as_u16(), began.elapsed());
         self.state.metrics.record(operation, status, took);
@@ -113,6 +118,18 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     ((1..=64).contains(&id.len()) && id.bytes().all(is_plain)).then(|| id.to_owned())
+}
+
+/// Why a head that is too large is refused: whoever shows a credential that no issuer gives out has a bad one.
+fn oversized(request: &Request) -> Option<Error> {
+    if size_of_head(request) <= HEADER_BYTES_MAX {
+        return None;
+    }
+    Some(if auth::is_oversized(request.headers()) {
+        Denied::Unauthorized("The credential is too long").into()
+    } else {
+        Input::HeadersTooLarge { limit_bytes: HEADER_BYTES_MAX }.into()
+    })
 }
 
 fn size_of_head(request: &Request) -> usize {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::listener::TcpAcceptor;
-use poem::{EndpointExt, IntoEndpoint, Response, Server};
+use poem::{EndpointExt, Response, Route, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
+use crate::auth::csrf::Guard;
 use crate::listen::{Bounded, CONNECTIONS, STALLED};
 use crate::request::Layer;
 use crate::state::State;
+use crate::{api, login};
 
 /// Longer than load balancers keep idle connections, so that they close first.
 const IDLE: Duration = Duration::from_secs(75);
@@ -31,5 +32,8 @@ pub async fn serve(
 
 /// Everything that is served.
 pub(crate) fn app(state: Arc<State>) -> impl poem::Endpoint<Output = Response> + 'static {
-    api::service().into_endpoint().with(Layer(state))
+    login::route(Route::new())
+        .nest("/", api::service())
+        .with(Guard(Arc::clone(&state)))
+        .with(Layer(state))
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use db::sessions::Lifetime;
 use evidence::time::Time;
 use futures_util::future::BoxFuture;
 use poem::Request;
@@ -11,9 +12,11 @@ use serde_json::Value;
 use sqlx::PgPool;
 use storage::Storage;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::auth::Verifier;
 use crate::auth::api_key::Pepper;
+use crate::auth::oidc::Client;
 use crate::chain_figures::ChainFigures;
 use crate::engine_figures::EngineFigures;
 use crate::limiter::Limiter;
@@ -27,14 +30,29 @@ pub struct Options {
     pub scan_bytes_max: usize,
     /// The document behind `/.well-known/driftpack-keys.json`: the public signing keys.
     pub public_keys: Value,
+    /// Where browsers reach the service; over HTTPS cookies are for this host alone.
+    pub base_url: Url,
+    /// This service as its issuer knows it; absent: browsers cannot sign in.
+    pub sign_in: Option<Client>,
+    pub sessions: Lifetime,
 }
+
+/// An hour without use, twelve however much it is used: a working day.
+pub const SESSIONS: Lifetime =
+    Lifetime { idle: chrono::Duration::hours(1), whole: chrono::Duration::hours(12) };
 
 /// Scan files up to this size are taken unless configured otherwise.
 pub const SCAN_BYTES_MAX: usize = 64 << 20;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scan_bytes_max: SCAN_BYTES_MAX, public_keys: serde_json::json!({ "keys": [] }) }
+        Self {
+            scan_bytes_max: SCAN_BYTES_MAX,
+            public_keys: serde_json::json!({ "keys": [] }),
+            base_url: Url::parse("http://127.0.0.1:8420").expect("a constant"),
+            sign_in: None,
+            sessions: SESSIONS,
+        }
     }
 }
 
@@ -86,6 +104,8 @@ pub struct State {
     pub(crate) pack_requests: Semaphore,
     /// Bounds the connections that operators hold while they wait for the heads of audit chains.
     pub(crate) operations: Semaphore,
+    /// Bounds the codes that are shown to the issuer.
+    pub(crate) sign_ins: Semaphore,
 }
 
 /// Each may hold a scan file twice (packed and unpacked) and what was read from it.
@@ -94,6 +114,7 @@ const UPLOADS: usize = 4;
 const VERIFICATIONS: usize = 4;
 const PACK_REQUESTS: usize = 6;
 const OPERATIONS: usize = 4;
+const SIGN_INS: usize = 16;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
@@ -117,6 +138,7 @@ impl State {
             verifications: Semaphore::new(VERIFICATIONS),
             pack_requests: Semaphore::new(PACK_REQUESTS),
             operations: Semaphore::new(OPERATIONS),
+            sign_ins: Semaphore::new(SIGN_INS),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod expire;
+mod sessions;
 mod staging;
 
 #[cfg(test)]
@@ -22,10 +23,11 @@ use crate::Ports;
 use crate::progress::at;
 
 /// The steps, in order. Data in the database: stable for ever.
-pub(crate) const STEPS: [&str; 3] = [EXPIRE, REMOVE_ARTIFACTS, SWEEP_STAGING];
+pub(crate) const STEPS: [&str; 4] = [EXPIRE, REMOVE_ARTIFACTS, SWEEP_STAGING, PURGE_SESSIONS];
 const EXPIRE: &str = "expire";
 const REMOVE_ARTIFACTS: &str = "remove_artifacts";
 const SWEEP_STAGING: &str = "sweep_staging";
+const PURGE_SESSIONS: &str = "purge_sessions";
 
 /// A run that failed may be retried from the step that failed; for that its objects are kept this long.
 const RETRYABLE: Duration = Duration::days(7);
@@ -52,6 +54,9 @@ pub struct Cleaned {
     pub artifacts: u64,
     /// Runs whose staged objects were swept.
     pub runs: u64,
+    /// Sessions of browsers whose time was over.
+    #[serde(default)]
+    pub sessions: u64,
 }
 
 impl Workflow for Retention {
@@ -67,7 +72,10 @@ impl Workflow for Retention {
             cx.step(REMOVE_ARTIFACTS, POLICY, |step| artifacts::remove(step, self.tick)).await?;
         at(cx, &STEPS, SWEEP_STAGING).await;
         let runs = cx.step(SWEEP_STAGING, POLICY, |step| staging::sweep(step, self.tick)).await?;
-        Ok(Cleaned { expired, artifacts, runs })
+        at(cx, &STEPS, PURGE_SESSIONS).await;
+        let sessions =
+            cx.step(PURGE_SESSIONS, POLICY, |step| sessions::purge(step, self.tick)).await?;
+        Ok(Cleaned { expired, artifacts, runs, sessions })
     }
 }
 

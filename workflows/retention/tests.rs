@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use db::exports::{Built, Entries, Status};
+use db::sessions::{IdHash, Lifetime};
 use db::{Cause, OrgTx};
 use engine::testing::{Harness, exercise};
 use engine::{Client, End, Outcome, Time};
@@ -29,6 +30,8 @@ struct Case {
     fresh: BuildPack,
     deleted: BuildPack,
     unknown_run: Uuid,
+    /// A session whose time is over at the tick, and one that lives.
+    sessions: [IdHash; 2],
 }
 
 impl Attic {
@@ -79,6 +82,30 @@ impl Attic {
         tx.commit().await.unwrap();
     }
 
+    /// Sessions that end so many days from now.
+    async fn sessions(&self, (_, user): Org) -> [IdHash; 2] {
+        let mut conn = self.world.ports.pool.acquire().await.unwrap();
+        let now = self.world.clock.now();
+        let mut made = [[0; 32]; 2];
+        for (id_hash, days) in made.iter_mut().zip([1, 2]) {
+            *id_hash = rand::random();
+            let lifetime = Lifetime { idle: Duration::days(days), whole: Duration::days(days) };
+            db::sessions::begin(&mut conn, *id_hash, user, lifetime, now).await.unwrap();
+        }
+        made
+    }
+
+    /// Which of them have a row.
+    async fn there(&self, sessions: [IdHash; 2]) -> [bool; 2] {
+        let count = "select count(*) from sessions where id_hash = $1";
+        let mut there = [false; 2];
+        for (there, id_hash) in there.iter_mut().zip(sessions) {
+            let count = sqlx::query_scalar::<_, i64>(count).bind(id_hash.to_vec());
+            *there = count.fetch_one(&self.world.ports.pool).await.unwrap() == 1;
+        }
+        there
+    }
+
     async fn litter(&self) -> Uuid {
         let run_id = Uuid::from_u128(rand::random());
         let key = Key::staging(&Attempt::new(run_id, 1, 1), "findings.csv");
@@ -101,6 +128,7 @@ impl Harness for Attic {
             fresh: self.done(client, org, 60).await,
             deleted: self.done(client, org, 60).await,
             unknown_run: self.litter().await,
+            sessions: self.sessions(org).await,
         };
         self.delete(case.deleted).await;
         let mut conn = self.world.ports.pool.acquire().await.unwrap();
@@ -122,7 +150,10 @@ impl Harness for Attic {
         assert_eq!(world.export(case.fresh).await.status, Status::Done);
         assert_eq!(world.artifacts(case.fresh.export).await.len(), 1);
         assert!(world.chain_is_ok(case.due.org).await);
+        let [is_over_there, lives] = self.there(case.sessions).await;
+        assert!(lives);
         if matches!(end.outcome, Outcome::Succeeded(_)) {
+            assert!(!is_over_there);
             assert_eq!(due.status, Status::Expired);
             assert!(world.artifacts(case.due.export).await.is_empty());
             assert!(world.artifacts(case.deleted.export).await.is_empty());

@@ -1,10 +1,11 @@
 //! `driftpack config show`: what the configuration reads as, secrets hidden.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::config::{self, Config, Issuer};
+use crate::config::{self, Config, Issuer, Oidc};
 use crate::say;
 
 /// Look at the configuration
@@ -35,7 +36,7 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         .chromium
         .as_ref()
         .map_or_else(|| "chromium, on the PATH".to_owned(), |path| path.display().to_string());
-    [
+    let mut rows = vec![
         ("ENV", config.environment.as_str().to_owned()),
         ("LISTEN", config.listen.to_string()),
         ("BASE_URL", config.base_url.to_string()),
@@ -43,8 +44,6 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("DATABASE_CONNECTIONS", config.database_connections.to_string()),
         ("REDIS_URL", config.redis_url.to_string()),
         ("OIDC_ISSUER", issuer),
-        ("OIDC_AUDIENCE", config.oidc.audience.clone()),
-        ("OIDC_EMAIL_CLAIM", config.oidc.email_claim.clone()),
         ("API_KEY_PEPPER", config.api_key_pepper.to_string()),
         ("STORAGE_ROOT", config.storage_root.display().to_string()),
         ("PDF_ENABLED", config.pdf.enabled.to_string()),
@@ -55,7 +54,34 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("WORKER_CONCURRENCY", config.worker_concurrency.to_string()),
         ("WORKER_LEASE_MS", config.worker_lease.as_millis().to_string()),
         ("SCAN_MAX_BYTES", config.scan_max_bytes.to_string()),
-    ]
-    .map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value])
-    .into()
+    ];
+    rows.extend(identity(&config.oidc));
+    rows.into_iter().map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value]).collect()
+}
+
+fn identity(oidc: &Oidc) -> Vec<(&'static str, String)> {
+    let algorithms = oidc.algorithms.iter().map(|algorithm| format!("{algorithm:?}"));
+    let minutes = |time: Duration| (time.as_secs() / 60).to_string();
+    let mut rows = vec![
+        ("OIDC_AUDIENCE", oidc.audiences.join(",")),
+        (
+            "OIDC_CLIENTS",
+            if oidc.clients.is_empty() { "all".to_owned() } else { oidc.clients.join(",") },
+        ),
+        ("OIDC_ALGORITHMS", algorithms.collect::<Vec<_>>().join(",")),
+        ("OIDC_LEEWAY_SECONDS", oidc.leeway.as_secs().to_string()),
+        ("OIDC_EMAIL_CLAIM", oidc.email_claim.clone()),
+        ("OIDC_EMAIL_VERIFIED_CLAIM", oidc.email_verified_claim.clone()),
+        ("OIDC_EMAIL_TRUST", oidc.email_trust.as_str().to_owned()),
+        ("OIDC_NAME_CLAIM", oidc.name_claim.clone()),
+        ("SESSION_IDLE_MINUTES", minutes(oidc.session_idle)),
+        ("SESSION_MINUTES", minutes(oidc.session_whole)),
+    ];
+    if let Some(browser) = &oidc.browser {
+        let secret = browser.client_secret.as_ref().map_or("none".to_owned(), ToString::to_string);
+        rows.push(("OIDC_CLIENT_ID", browser.client_id.clone()));
+        rows.push(("OIDC_CLIENT_SECRET", secret));
+        rows.push(("OIDC_SCOPES", browser.scopes.clone()));
+    }
+    rows
 }

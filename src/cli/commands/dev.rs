@@ -184,7 +184,7 @@ fn show(up: &Up, file: &Path) {
         ("platform_admin", &tokens.platform_admin),
     ];
     say::out(format!(
-        "URL           {base}\nreference     {base}/docs\norganisation  acme  {org_id}\n"
+        "URL           {base}\nreference     {base}/docs\nsign in       {base}/login\norganisation  acme  {org_id}\n"
     ));
     say::out("Tokens and API keys of this development set-up:");
     for (name, token) in tokens {

@@ -6,6 +6,7 @@
 //! - Production is strict: what would make packs worse or logins weaker stops the boot.
 
 mod check;
+mod identity;
 mod secret;
 mod source;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
+pub(crate) use identity::{EmailTrust, Issuer, Oidc};
 pub(crate) use secret::Secret;
 pub(crate) use source::{Faults, Source};
 
@@ -84,29 +86,6 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Who signs the tokens of people.
-#[derive(Debug, Clone)]
-pub(crate) struct Oidc {
-    pub(crate) issuer: Issuer,
-    pub(crate) audience: String,
-    /// The claim that holds the e-mail address.
-    pub(crate) email_claim: String,
-}
-
-/// The identity provider.
-#[derive(Debug, Clone)]
-pub(crate) enum Issuer {
-    /// Somebody else's; the text is exactly the tokens' `iss`.
-    Foreign(String),
-    /// The one of the development set-up: part of the same process, refused in production.
-    Embedded {
-        /// Where it listens; `None`: on a free port that is written down beside the key.
-        listen: Option<SocketAddr>,
-        /// Its private key, made on first use.
-        key_file: PathBuf,
-    },
-}
-
 /// How the report is printed.
 #[derive(Debug, Clone)]
 pub(crate) struct Pdf {
@@ -162,7 +141,7 @@ impl Config {
             database_url: postgres(&mut source, "database_url", "the Postgres URL of the role driftpack_app"),
             database_connections: source.parse("database_connections", 20, "a whole number"),
             redis_url: Secret::new(source.require("redis_url", "the URL of Redis, such as redis://127.0.0.1:6379")),
-            oidc: oidc(&mut source, environment),
+            oidc: identity::read(&mut source, environment),
             api_key_pepper: pepper(&mut source),
             storage_root: source.require("storage_root", "the folder that holds the packs").into(),
             pdf: pdf(&mut source, environment),
@@ -198,50 +177,6 @@ fn postgres(source: &mut Source, name: &'static str, purpose: &str) -> Secret {
         source.fault(name, "is no Postgres URL, such as postgres://role:password@host:5432/name");
     }
     Secret::new(text)
-}
-
-fn oidc(source: &mut Source, environment: Environment) -> Oidc {
-    Oidc {
-        issuer: issuer(source, environment),
-        audience: source.find("oidc_audience").unwrap_or_else(|| "driftpack".to_owned()),
-        email_claim: source.find("oidc_email_claim").unwrap_or_else(|| "email".to_owned()),
-    }
-}
-
-/// A foreign issuer where one is named; else, and in development only, the embedded one.
-fn issuer(source: &mut Source, environment: Environment) -> Issuer {
-    let foreign = source.find("oidc_issuer");
-    let listen: Option<SocketAddr> = source
-        .find_parsed("dev_issuer_listen", "a loopback address and a port, such as 127.0.0.1:8421");
-    let beside_key = source
-        .find("signing_key_file")
-        .map(|file| PathBuf::from(file).with_file_name("dev-issuer.pem"));
-    let key_file = source
-        .find("dev_issuer_key_file")
-        .map(PathBuf::from)
-        .or(beside_key)
-        .unwrap_or_else(|| "dev-issuer.pem".into());
-    if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
-        source.fault("dev_issuer_listen", "must be a loopback address: its tokens are for trials");
-    }
-    if environment == Environment::Production {
-        if listen.is_some() {
-            source.fault(
-                "dev_issuer_listen",
-                "is refused in production: the development issuer knows no passwords",
-            );
-        }
-        if foreign.as_ref().is_some_and(|issuer| !issuer.starts_with("https://")) {
-            source.fault("oidc_issuer", "must begin with https:// in production");
-        }
-        let purpose =
-            "the `iss` of your identity provider, whose /.well-known/openid-configuration is read";
-        return Issuer::Foreign(source.require("oidc_issuer", purpose));
-    }
-    if foreign.is_some() && listen.is_some() {
-        source.fault("dev_issuer_listen", "and DRIFTWISE_OIDC_ISSUER exclude each other: set one");
-    }
-    foreign.map_or(Issuer::Embedded { listen, key_file }, Issuer::Foreign)
 }
 
 fn pepper(source: &mut Source) -> Secret {

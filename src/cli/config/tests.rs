@@ -98,7 +98,10 @@ fn the_environment_wins_over_the_file_and_strange_names_in_the_file_are_faults()
     let path = file.path().to_str().unwrap().to_owned();
     let config = load(&[("DRIFTWISE_CONFIG", &path), ("DRIFTWISE_OIDC_AUDIENCE", "variable")])
         .expect("it is good");
-    assert_eq!((config.oidc.audience.as_str(), config.worker_concurrency), ("variable", 7));
+    assert_eq!(
+        (config.oidc.audiences.as_slice(), config.worker_concurrency),
+        (&["variable".to_owned()][..], 7)
+    );
 
     file.write_all(b"databse_url = \"postgres://u:hunter2@x\"\n").unwrap();
     let message = faults(&[("DRIFTWISE_CONFIG", &path)]);
@@ -146,4 +149,42 @@ fn a_value_that_is_no_utf8_is_a_fault_of_that_setting_alone() {
     let message = Config::load(Source::new(settings)).expect_err("it is no text").to_string();
     assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
     assert!(message.contains("DRIFTWISE_REDIS_URL: is not UTF-8"), "{message}");
+}
+
+#[test]
+fn which_tokens_count_is_read_as_lists_and_symmetric_algorithms_are_refused() {
+    let config = load(&[
+        ("DRIFTWISE_OIDC_AUDIENCE", "a, b"),
+        ("DRIFTWISE_OIDC_ALGORITHMS", "ES256,EdDSA"),
+        ("DRIFTWISE_OIDC_CLIENTS", "ci"),
+        ("DRIFTWISE_OIDC_LEEWAY_SECONDS", "0"),
+    ])
+    .expect("it is good");
+    assert_eq!(config.oidc.audiences, ["a", "b"]);
+    assert_eq!(format!("{:?}", config.oidc.algorithms), "[ES256, EdDSA]");
+    assert_eq!((config.oidc.clients.len(), config.oidc.leeway.as_secs()), (1, 0));
+    for (name, value) in [
+        ("OIDC_ALGORITHMS", "ES256,HS256"),
+        ("OIDC_ALGORITHMS", "none"),
+        ("OIDC_AUDIENCE", " , "),
+        ("OIDC_LEEWAY_SECONDS", "301"),
+        ("OIDC_EMAIL_TRUST", "some"),
+        ("OIDC_SCOPES", "email"),
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("SESSION_MINUTES", "4294967295"),
+    ] {
+        let name = format!("DRIFTWISE_{name}");
+        let message = faults(&[(&name, value)]);
+        assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
+        assert!(message.contains(&format!("\n  {name}: ")), "{message}");
+    }
+}
+
+#[test]
+fn a_clients_secret_needs_a_client_and_shows_nowhere() {
+    let message = faults(&[("DRIFTWISE_OIDC_CLIENT_SECRET", "hunter2")]);
+    assert!(message.contains("DRIFTWISE_OIDC_CLIENT_ID: is missing"), "{message}");
+    let both = [("DRIFTWISE_OIDC_CLIENT_ID", "packs"), ("DRIFTWISE_OIDC_CLIENT_SECRET", "hunter2")];
+    let shown = format!("{:?}", load(&both).expect("it is good"));
+    assert!(shown.contains("packs") && !shown.contains("hunter2"), "{shown}");
 }

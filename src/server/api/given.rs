@@ -17,6 +17,7 @@ pub(crate) fn given<T>(name: &str, member: MaybeUndefined<T>) -> Result<Option<T
 }
 
 /// As [`given`], where `null` says that there is none.
+#[expect(clippy::option_option, reason = "no value and no word about it are two things")]
 pub(crate) fn cleared<T>(member: MaybeUndefined<T>) -> Option<Option<T>> {
     match member {
         MaybeUndefined::Undefined => None,

@@ -180,13 +180,12 @@ impl Api {
 
 /// Long enough for somebody on holiday; whoever was meant and never came should not find an open door next year.
 fn lifetime(days: Option<i32>) -> Answer<Duration> {
-    match days.unwrap_or(14) {
-        days @ 1..=90 => Ok(Duration::days(days.into())),
-        _ => {
-            let message = "expires_in_days must be 1 to 90".to_owned();
-            Err(Input::InvalidField { field: "expires_in_days", message }.into())
-        }
+    let days = days.unwrap_or(14);
+    if !(1..=90).contains(&days) {
+        let message = "expires_in_days must be 1 to 90".to_owned();
+        return Err(Input::InvalidField { field: "expires_in_days", message }.into());
     }
+    Ok(Duration::days(days.into()))
 }
 
 impl From<invitations::Invitation> for Invitation {

@@ -31,6 +31,8 @@ mod workflow;
 
 use poem_openapi::{OpenApiService, Tags};
 
+pub(crate) use body::bounded;
+
 /// What an operation is about.
 #[derive(Tags)]
 enum Tag {

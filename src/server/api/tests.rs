@@ -3,6 +3,7 @@
 mod download;
 mod errand;
 mod evidence;
+mod forgery;
 mod harness;
 mod invitation;
 mod member;
@@ -12,6 +13,9 @@ mod order;
 mod org;
 mod request;
 mod schedule;
+mod session;
 mod setting;
+mod sign_in;
 mod time;
+mod visitor;
 mod workflow;

@@ -8,9 +8,13 @@ use evidence::time::Time;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use sqlx::PgConnection;
 
 use super::api_key;
 use super::credentials::Credentials;
+use super::csrf::Standing;
+use super::oidc::Identity;
+use super::session::SessionId;
 use crate::errors::{Denied, Result, describe};
 use crate::state::{Context, State};
 
@@ -31,28 +35,35 @@ impl Caller {
 
     /// Verifies the request's credentials.
     pub(super) async fn of(request: &Request, state: &State, now: Time) -> Result<Self> {
-        match Credentials::of(request)? {
+        match Credentials::of(request, &state.options.base_url)? {
             Credentials::Token(token) => {
                 Self::person(state, token, &Context::of(request).request_id, now).await
             }
             Credentials::Key(key) => Self::key(state, key, now).await,
+            Credentials::Session(id) => Self::browser(request, state, &id, now).await,
+        }
+    }
+
+    pub(super) async fn browser(
+        request: &Request,
+        state: &State,
+        id: &SessionId,
+        now: Time,
+    ) -> Result<Self> {
+        let mut conn = state.pool.acquire().await?;
+        let lifetime = state.options.sessions;
+        let user = db::sessions::find(&mut conn, id.hash(), lifetime, now).await?;
+        let user = user.ok_or(Denied::Unauthorized("The session has ended; sign in at /login"))?;
+        match Standing::of(request) {
+            Standing::Proven => Ok(Self::Person(user)),
+            Standing::Refused(reason) => Err(Denied::Forged(reason).into()),
         }
     }
 
     async fn person(state: &State, token: &str, origin: &str, now: Time) -> Result<Self> {
         let identity = state.verifier.verify(token, now).await?;
-        let profile = Profile {
-            iss: &identity.iss,
-            sub: &identity.sub,
-            email: identity.email.as_deref(),
-            email_verified: identity.email_verified,
-        };
         let mut conn = state.pool.acquire().await?;
-        let login = db::users::log_in(&mut conn, profile, origin, now).await?;
-        for (org, error) in login.refused {
-            tracing::error!(%org, cause = %describe(&error), "an invitation cannot be accepted");
-        }
-        Ok(Self::Person(login.user))
+        Ok(Self::Person(person(&mut conn, &identity, origin, now).await?))
     }
 
     async fn key(state: &State, text: &str, now: Time) -> Result<Self> {
@@ -70,10 +81,29 @@ impl Caller {
     }
 }
 
+/// The user whom the identity provider has just vouched for, in the request `origin`.
+pub(crate) async fn person(
+    conn: &mut PgConnection,
+    identity: &Identity,
+    origin: &str,
+    now: Time,
+) -> Result<User> {
+    let Identity { iss, sub, email, .. } = identity;
+    let profile = Profile { iss, sub, email: email.as_deref() };
+    let login = db::users::log_in(conn, profile, origin, now).await?;
+    for (org, error) in login.refused {
+        tracing::error!(%org, cause = %describe(&error), "an invitation cannot be accepted");
+    }
+    Ok(login.user)
+}
+
 pub(super) const OIDC: &str = "oidc";
 pub(super) const API_KEY: &str = "api_key";
 
-/// Names both ways to sign in.
+const OIDC_DESCRIPTION: &str = "An access token of the configured OIDC issuer: a person. A browser that has signed in at /login \
+sends the cookie of its session instead, and with everything that changes something the session's token as X-CSRF-Token.";
+
+/// Names the ways to sign in.
 pub(super) fn register_schemes(registry: &mut Registry) {
     let scheme = |ty, description| MetaSecurityScheme {
         ty,
@@ -85,7 +115,7 @@ pub(super) fn register_schemes(registry: &mut Registry) {
         flows: None,
         openid_connect_url: None,
     };
-    let oidc = scheme("http", "An access token of the configured OIDC issuer: a person.");
+    let oidc = scheme("http", OIDC_DESCRIPTION);
     registry.create_security_scheme(
         OIDC,
         MetaSecurityScheme { scheme: Some("bearer"), bearer_format: Some("JWT"), ..oidc },

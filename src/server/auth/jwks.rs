@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - Keys in the cache serve while the issuer hangs or is away: only a token of an unknown key waits.
-//! - One fetch at a time, and no more than one in a pause, whatever tokens are sent.
+//! - One fetch at a time, for all who wait; a few at once and then one in a pause, whatever tokens are sent.
 //! - That a key is unknown is said of keys that were fetched; while they cannot be, nobody knows.
 //! - The algorithms that a key may verify are fixed when it is read; symmetric ones are never among them.
 
@@ -10,129 +10,148 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::Instant;
-use url::Url;
+
+use super::discovery::{FetchError, Http, Provider};
+use super::key::{Key, usable};
 
 /// How often the issuer is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// At least this long between two fetches: a stranger who invents key ids makes us ask no more often.
+    /// After a failure, and between fetches once `burst` is spent: a stranger who invents key ids makes us ask
+    /// no more often.
     pub(super) pause: Duration,
+    /// So many fetches may follow each other at once: an issuer that signs with a new key just after we asked
+    /// finds it believed at once. One comes back with each pause.
+    pub(super) burst: u32,
     /// A key that the issuer withdrew is believed for about this long.
     pub(super) fresh: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { pause: Duration::from_secs(10), fresh: Duration::from_mins(10) }
+        Self { pause: Duration::from_secs(10), burst: 5, fresh: Duration::from_mins(10) }
     }
 }
 
-const FETCH_WITHIN: Duration = Duration::from_secs(5);
-/// A key set has a few kilobytes.
-const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
 const KEYS_MAX: usize = 100;
-/// 2,048 bits, as NIST SP 800-131A asks.
-const RSA_MODULUS_BYTES_MIN: usize = 256;
-
-/// A public key and what it may verify.
-pub(super) struct Key {
-    pub(super) decoding: DecodingKey,
-    pub(super) algorithms: Vec<Algorithm>,
-}
-
-/// Why the keys could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
-    #[error("the issuer does not answer")]
-    Http(#[from] reqwest::Error),
-    #[error("the issuer's answer has more than {DOCUMENT_BYTES_MAX} bytes")]
-    TooLarge,
-    #[error("the issuer's answer is not the JSON that was expected")]
-    Json(#[from] serde_json::Error),
-    #[error("the discovery document is of another issuer")]
-    OtherIssuer,
-    #[error("the key set lies at an address that is neither HTTPS nor on the issuer's own host")]
-    Address,
-    #[error("the key set has no key that can be used")]
-    NoKeys,
-    #[error("the last attempt has only just failed")]
-    Pause,
-}
-
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    jwks_uri: Url,
-}
 
 #[derive(Deserialize)]
 struct Document {
     keys: Vec<serde_json::Value>,
 }
 
-/// The keys, by id; a key without an id under the empty one.
-type Keys = HashMap<String, Arc<Key>>;
+/// The keys, by id; those without an id under the empty one.
+type Keys = HashMap<String, Vec<Arc<Key>>>;
 
 struct Cached {
     keys: Keys,
+    provider: Arc<Provider>,
     fetched_at: Instant,
 }
 
-/// The cache of one issuer's keys.
+/// What the cache says of a token's header.
+pub(super) enum Found {
+    Key(Arc<Key>),
+    /// The key is known, and not one of that algorithm.
+    OtherAlgorithm,
+    Unknown,
+}
+
+/// The attempts to fetch.
+#[derive(Default)]
+struct Attempts {
+    began_at: Option<Instant>,
+    has_failed: bool,
+    spent: u32,
+    /// Since when what was spent comes back.
+    counted_from: Option<Instant>,
+}
+
+impl Attempts {
+    fn is_paused(&self, pause: Duration) -> bool {
+        self.began_at.is_some_and(|at| at.elapsed() < pause)
+    }
+
+    /// Takes one attempt, if there is one left.
+    fn take(&mut self, pace: Pace) -> bool {
+        let now = Instant::now();
+        let from = *self.counted_from.get_or_insert(now);
+        let back = (now - from).as_nanos().checked_div(pace.pause.as_nanos());
+        let back = back.map_or(u32::MAX, |back| u32::try_from(back).unwrap_or(u32::MAX));
+        if back >= self.spent {
+            (self.spent, self.counted_from) = (0, Some(now));
+        } else {
+            self.spent -= back;
+            self.counted_from = Some(from + pace.pause * back);
+        }
+        let may = self.spent < pace.burst;
+        self.spent += u32::from(may);
+        may
+    }
+}
+
+/// The cache of one issuer's keys, and of what it says of itself.
 pub(super) struct Cache {
-    issuer: String,
     pace: Pace,
-    http: reqwest::Client,
+    pub(super) http: Http,
     cached: RwLock<Option<Cached>>,
-    /// When the last fetch began. Whoever holds the lock fetches.
-    fetching: Mutex<Option<Instant>>,
+    /// Whoever holds the lock fetches.
+    attempts: Mutex<Attempts>,
 }
 
 impl Cache {
     pub(super) fn new(issuer: String, pace: Pace) -> reqwest::Result<Self> {
-        // A second call finds the provider of the first: that is all that can fail.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(FETCH_WITHIN)
-            .connect_timeout(FETCH_WITHIN)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { issuer, pace, http, cached: RwLock::new(None), fetching: Mutex::new(None) })
+        let http = Http::new(issuer)?;
+        Ok(Self { pace, http, cached: RwLock::new(None), attempts: Mutex::default() })
     }
 
-    /// The key with this id; `None`: the issuer publishes no such key, or did not within the last
-    /// pause.
+    /// The key with this id, for this algorithm. Unknown: the issuer publishes no such key, or did not when we
+    /// last asked.
     ///
     /// Errors when the key is not known and the keys cannot be fetched.
     pub(super) async fn find(
         self: &Arc<Self>,
         kid: Option<&str>,
-    ) -> Result<Option<Arc<Key>>, FetchError> {
-        if let Some((Some(found), is_fresh)) = self.look(kid).await {
-            if !is_fresh {
-                self.refresh_behind();
+        algorithm: Algorithm,
+    ) -> Result<Found, FetchError> {
+        match self.look(kid, algorithm).await {
+            Some((Found::Unknown, _)) | None => {}
+            Some((found, is_fresh)) => {
+                if !is_fresh {
+                    self.refresh_behind();
+                }
+                return Ok(found);
             }
-            return Ok(Some(found));
         }
-        match self.refresh_whole().await {
-            Ok(()) => Ok(self.look(kid).await.and_then(|(found, _)| found)),
-            Err(error) => match self.look(kid).await {
-                // Somebody else's fetch has brought it meanwhile.
-                Some((Some(found), _)) => Ok(Some(found)),
-                _ => Err(error),
-            },
+        let refreshed = self.refresh_whole().await;
+        match (self.look(kid, algorithm).await, refreshed) {
+            // Or somebody else's fetch has brought it meanwhile.
+            (Some((found, _)), Ok(()))
+            | (Some((found @ (Found::Key(_) | Found::OtherAlgorithm), _)), Err(_)) => Ok(found),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(FetchError::Pause),
         }
+    }
+
+    /// What the issuer says of itself, fetched when nobody has asked it yet.
+    pub(super) async fn provider(self: &Arc<Self>) -> Result<Arc<Provider>, FetchError> {
+        self.check().await?;
+        let cached = self.cached.read().await;
+        let cached = cached.as_ref().ok_or(FetchError::Pause)?;
+        if cached.fetched_at.elapsed() >= self.pace.fresh {
+            self.refresh_behind();
+        }
+        Ok(Arc::clone(&cached.provider))
     }
 
     /// How long nobody asks the issuer again.
     pub(super) fn pause_left(&self) -> Duration {
         // Locked: somebody asks at this moment.
-        let began_at = self.fetching.try_lock().ok().and_then(|last| *last);
+        let began_at = self.attempts.try_lock().ok().and_then(|attempts| attempts.began_at);
         began_at.map_or(Duration::ZERO, |at| self.pace.pause.saturating_sub(at.elapsed()))
     }
 
@@ -144,22 +163,30 @@ impl Cache {
         self.refresh_whole().await
     }
 
-    /// The key and whether the cache is fresh; `None` while there is no cache.
-    async fn look(&self, kid: Option<&str>) -> Option<(Option<Arc<Key>>, bool)> {
+    /// What is cached and whether it is fresh; `None` while there is no cache.
+    async fn look(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<(Found, bool)> {
         let cached = self.cached.read().await;
         let cached = cached.as_ref()?;
-        let key = match kid {
-            Some(kid) => cached.keys.get(kid),
-            // Without an id the choice must not be a guess.
-            None if cached.keys.len() == 1 => cached.keys.values().next(),
-            None => None,
+        let fits = |key: &&Arc<Key>| key.algorithms.contains(&algorithm);
+        let found = if let Some(kid) = kid {
+            cached.keys.get(kid).map_or(Found::Unknown, |keys| {
+                let fitting = keys.iter().find(fits);
+                fitting.map_or(Found::OtherAlgorithm, |key| Found::Key(Arc::clone(key)))
+            })
+        } else {
+            let mut fitting = cached.keys.values().flatten().filter(fits);
+            match (fitting.next(), fitting.next()) {
+                (Some(key), None) => Found::Key(Arc::clone(key)),
+                // Without an id the choice must not be a guess.
+                _ => Found::Unknown,
+            }
         };
-        Some((key.cloned(), cached.fetched_at.elapsed() < self.pace.fresh))
+        Some((found, cached.fetched_at.elapsed() < self.pace.fresh))
     }
 
     #[cfg(test)]
     pub(super) async fn forget_pause(&self) {
-        *self.fetching.lock().await = None;
+        *self.attempts.lock().await = Attempts::default();
     }
 
     /// Fetches also when the caller hangs up: a stranger must not be able to break off the fetch that
@@ -170,7 +197,11 @@ impl Cache {
         fetched.unwrap_or(Err(FetchError::Pause))
     }
 
+    /// Nobody waits for it, so nobody queues for it: while somebody fetches, or has only just tried, it is not begun.
     fn refresh_behind(self: &Arc<Self>) {
+        if !self.attempts.try_lock().is_ok_and(|attempts| !attempts.is_paused(self.pace.pause)) {
+            return;
+        }
         let cache = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(error) = cache.refresh(Instant::now()).await {
@@ -179,106 +210,35 @@ impl Cache {
         });
     }
 
-    /// Fetches the keys unless somebody did since `asked_at`, or has only just done so or tried.
+    /// Fetches the keys unless somebody did since `asked_at`, or it was tried too often.
     async fn refresh(&self, asked_at: Instant) -> Result<(), FetchError> {
-        let mut last = self.fetching.lock().await;
-        if let Some(began_at) = *last {
-            let fetched_at = self.cached.read().await.as_ref().map(|cached| cached.fetched_at);
-            let is_paused = began_at.elapsed() < self.pace.pause;
-            // A fetch that succeeded ends after it began.
-            let has_succeeded = fetched_at.is_some_and(|at| at >= began_at);
-            if fetched_at.is_some_and(|at| at >= asked_at) || (is_paused && has_succeeded) {
-                return Ok(());
-            }
-            if is_paused {
-                return Err(FetchError::Pause);
-            }
+        let mut attempts = self.attempts.lock().await;
+        let fetched_at = self.cached.read().await.as_ref().map(|cached| cached.fetched_at);
+        if fetched_at.is_some_and(|at| at >= asked_at) {
+            return Ok(());
         }
-        *last = Some(Instant::now());
-        let keys = self.fetch().await?;
-        *self.cached.write().await = Some(Cached { keys, fetched_at: Instant::now() });
+        if attempts.has_failed && attempts.is_paused(self.pace.pause) {
+            return Err(FetchError::Pause);
+        }
+        if !attempts.take(self.pace) {
+            return if attempts.has_failed { Err(FetchError::Pause) } else { Ok(()) };
+        }
+        attempts.began_at = Some(Instant::now());
+        attempts.has_failed = true;
+        let (provider, keys) = self.fetch().await?;
+        attempts.has_failed = false;
+        let provider = Arc::new(provider);
+        *self.cached.write().await = Some(Cached { keys, provider, fetched_at: Instant::now() });
         Ok(())
     }
 
-    async fn fetch(&self) -> Result<Keys, FetchError> {
-        let address =
-            format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let discovery: Discovery = serde_json::from_slice(&self.get(&address).await?)?;
-        if discovery.issuer != self.issuer {
-            return Err(FetchError::OtherIssuer);
+    async fn fetch(&self) -> Result<(Provider, Keys), FetchError> {
+        let provider = self.http.discover().await?;
+        let document: Document = self.http.document(provider.jwks_uri.as_str()).await?;
+        let mut keys = Keys::new();
+        for (kid, key) in document.keys.into_iter().take(KEYS_MAX).filter_map(usable) {
+            keys.entry(kid).or_default().push(key);
         }
-        if discovery.jwks_uri.scheme() != "https" && !self.is_own_host(&discovery.jwks_uri) {
-            return Err(FetchError::Address);
-        }
-        let document: Document =
-            serde_json::from_slice(&self.get(discovery.jwks_uri.as_str()).await?)?;
-        let keys: Keys = document.keys.into_iter().take(KEYS_MAX).filter_map(usable).collect();
-        if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok(keys) }
+        if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok((provider, keys)) }
     }
-
-    /// Plain HTTP is for an issuer that is itself configured by plain HTTP, on the same host.
-    fn is_own_host(&self, address: &Url) -> bool {
-        Url::parse(&self.issuer).is_ok_and(|issuer| {
-            issuer.scheme() == address.scheme() && issuer.host() == address.host()
-        })
-    }
-
-    async fn get(&self, address: &str) -> Result<Vec<u8>, FetchError> {
-        let mut response = self.http.get(address).send().await?.error_for_status()?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > DOCUMENT_BYTES_MAX {
-                return Err(FetchError::TooLarge);
-            }
-        }
-        Ok(body)
-    }
-}
-
-/// The key, if it is one for signatures of an algorithm that we take. Others are passed over: a key
-/// set may hold keys for other purposes.
-fn usable(jwk: serde_json::Value) -> Option<(String, Arc<Key>)> {
-    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
-    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
-        return None;
-    }
-    let mut algorithms = algorithms(&jwk.algorithm)?;
-    if let Some(named) = jwk.common.key_algorithm {
-        let named = signature(named)?;
-        algorithms.retain(|algorithm| *algorithm == named);
-    }
-    if algorithms.is_empty() {
-        return None;
-    }
-    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-    let kid = jwk.common.key_id.unwrap_or_default();
-    Some((kid, Arc::new(Key { decoding, algorithms })))
-}
-
-/// What a key of this kind can verify.
-fn algorithms(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
-    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-    match parameters {
-        AlgorithmParameters::RSA(rsa) => (modulus_bytes(&rsa.n) >= RSA_MODULUS_BYTES_MIN)
-            .then(|| vec![RS256, RS384, RS512, PS256, PS384, PS512]),
-        AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 => Some(vec![ES256]),
-            EllipticCurve::P384 => Some(vec![ES384]),
-            _ => None,
-        },
-        AlgorithmParameters::OctetKeyPair(key) => {
-            (key.curve == EllipticCurve::Ed25519).then(|| vec![EdDSA])
-        }
-        _ => None,
-    }
-}
-
-fn modulus_bytes(base64url: &str) -> usize {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(base64url).map_or(0, |n| n.len())
-}
-
-fn signature(algorithm: KeyAlgorithm) -> Option<Algorithm> {
-    algorithm.to_string().parse().ok()
 }

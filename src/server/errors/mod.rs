@@ -59,6 +59,12 @@ pub(crate) enum Denied {
     RoleRequired(&'static [Role]),
     ScopeRequired(Scope),
     PlatformAdminRequired,
+    /// A session's cookie came with a change that its own pages did not make.
+    Forged(&'static str),
+    /// A sign-in that was begun with a browser did not end well.
+    SignIn(&'static str),
+    /// Browsers cannot sign in here.
+    NoSignIn(&'static str),
     PlanFeatureRequired {
         feature: &'static str,
         plan: &'static str,
@@ -152,6 +158,11 @@ impl Error {
     /// The HTTP status.
     pub(crate) fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.row().status).expect("the table holds valid statuses")
+    }
+
+    /// For a person.
+    pub(crate) fn message(&self) -> String {
+        self.row().message
     }
 
     fn log(&self, status: u16) {

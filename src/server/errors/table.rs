@@ -107,6 +107,11 @@ impl Denied {
                 "platform_admin_required",
                 "This call needs an administrator of the platform.",
             ),
+            Self::Forged(reason) => Row::new(403, "csrf_refused", format!("{reason}.")),
+            Self::SignIn(reason) => {
+                Row::new(401, "sign_in_failed", format!("{reason}. Begin again at /login."))
+            }
+            Self::NoSignIn(reason) => Row::new(404, "sign_in_off", format!("{reason}.")),
             Self::PlanFeatureRequired { feature, plan } => Row::new(
                 402,
                 "plan_feature_required",

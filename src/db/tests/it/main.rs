@@ -13,6 +13,7 @@ mod orgs;
 mod scans;
 mod schema;
 mod section;
+mod sessions;
 mod settings;
 mod sight;
 mod support;

@@ -45,12 +45,7 @@ async fn a_change_of_plan_is_kept_and_recorded_once(pool: PgPool) {
 async fn a_person_keeps_their_id_and_their_address_follows_the_token(pool: PgPool) {
     let world = World::new(pool).await;
     let mut conn = world.app.acquire().await.unwrap();
-    let mut profile = Profile {
-        iss: "https://issuer",
-        sub: "x",
-        email: Some("a@example.org"),
-        email_verified: true,
-    };
+    let mut profile = Profile { iss: "https://issuer", sub: "x", email: Some("a@example.org") };
     let first = upsert(&mut conn, profile, at(1)).await.unwrap();
     profile.email = Some("b@example.org");
     let second = upsert(&mut conn, profile, at(2)).await.unwrap();
@@ -63,8 +58,7 @@ async fn a_person_keeps_their_id_and_their_address_follows_the_token(pool: PgPoo
 async fn the_last_owner_stays_even_when_two_leave_at_once(pool: PgPool) {
     let world = World::new(pool).await;
     let mut tx = world.tx().await;
-    let profile =
-        Profile { iss: "https://issuer", sub: "second", email: None, email_verified: false };
+    let profile = Profile { iss: "https://issuer", sub: "second", email: None };
     let second = upsert(&mut tx, profile, at(0)).await.unwrap().id;
     for user in [world.user, second] {
         members::set_role(&mut tx, world.org, user, Role::Owner, &cause(1)).await.unwrap();

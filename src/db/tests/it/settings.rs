@@ -57,8 +57,7 @@ async fn a_token_without_an_address_leaves_the_known_one(pool: PgPool) {
         (None, 9, "a@b.example"),
         (Some("c@b.example"), 9, "c@b.example"),
     ] {
-        let profile =
-            db::users::Profile { iss: "https://issuer", sub: "acme", email, email_verified: false };
+        let profile = db::users::Profile { iss: "https://issuer", sub: "acme", email };
         let user = db::users::upsert(&mut tx, profile, at(hours)).await.unwrap();
         assert_eq!(user.email.as_deref(), Some(known));
     }

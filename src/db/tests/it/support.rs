@@ -43,12 +43,7 @@ impl World {
     pub(crate) async fn org(app: &PgPool, slug: &str) -> (OrgId, UserId, StateSourceId) {
         let mut tx = app.begin().await.unwrap();
         let org = db::orgs::create(&mut tx, slug, slug, Plan::Enterprise, &cause(0)).await.unwrap();
-        let profile = db::users::Profile {
-            iss: "https://issuer",
-            sub: slug,
-            email: None,
-            email_verified: false,
-        };
+        let profile = db::users::Profile { iss: "https://issuer", sub: slug, email: None };
         let user = db::users::upsert(&mut tx, profile, at(0)).await.unwrap();
         let source =
             db::state_sources::ensure(&mut tx, org.id, "prod", SourceKind::Upload, &cause(0))

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::api_key::{self, Pepper};
-use crate::issuer::{Claims, Issuer, Key, mint};
+use crate::issuer::{Claims, Client, Issuer, Key, mint};
 use crate::limiter::{self, Limiter, Quota};
 use crate::{Options, Parts, State, Verifier, oidc, serve};
 
@@ -76,9 +76,12 @@ impl Server {
         let pool = db::testing::as_app(&owner).await;
         let stop = CancellationToken::new();
         let key = Key::generate([7; 32]).unwrap();
+        let own = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", own.local_addr().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let service = Issuer::new(&issuer, std::slice::from_ref(&key), false).unwrap();
+        let service = service.with_client(Client::of(&base));
         tokio::spawn(service.serve(listener, stop.clone()));
 
         let storage = Storage::open(&storage::Options::Memory).unwrap();
@@ -87,17 +90,15 @@ impl Server {
             pool: pool.clone(),
             engine: engine::Client::new(pool.clone()),
             storage: storage.clone(),
-            verifier: verifier(&issuer),
+            verifier: Verifier::new(oidc::Options::new(&*issuer, AUDIENCE)).unwrap(),
             pepper: pepper.clone(),
             limiter: limiter(),
             clock,
-            options: Options { scan_bytes_max: 100_000, ..Options::default() },
+            options: options(&base),
             probes: vec![],
             process_figures: Box::new(String::new),
         }));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(Arc::clone(&state), listener, stop.clone()));
+        tokio::spawn(serve(Arc::clone(&state), own, stop.clone()));
 
         let mut tx = pool.begin().await.unwrap();
         let org = db::orgs::create(&mut tx, "acme", "Acme", plan, &cause()).await.unwrap().id;
@@ -105,6 +106,37 @@ impl Server {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let stop = stop.drop_guard();
         Self { state, pool, storage, org, base, issuer, key, pepper, http, _stop: stop }
+    }
+
+    /// Where it answers.
+    pub(super) fn address(&self) -> &str {
+        &self.base
+    }
+
+    /// The address of its issuer, which is the issuer's name, too.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Another process of the same service: it shares nothing with this one but what both ask. Its address.
+    pub(super) async fn second(&self) -> (String, DropGuard) {
+        let state = Arc::new(State::new(Parts {
+            pool: self.pool.clone(),
+            engine: engine::Client::new(self.pool.clone()),
+            storage: self.storage.clone(),
+            verifier: Verifier::new(oidc::Options::new(&*self.issuer, AUDIENCE)).unwrap(),
+            pepper: self.pepper.clone(),
+            limiter: limiter(),
+            clock: Clock::System,
+            options: options(&self.base),
+            probes: vec![],
+            process_figures: Box::new(String::new),
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(state, listener, stop.clone()));
+        (address, stop.drop_guard())
     }
 
     pub(super) fn token(&self, sub: &str) -> String {
@@ -118,6 +150,24 @@ impl Server {
         let now = Clock::System.now();
         let claims = Claims::new(&self.issuer, AUDIENCE, sub, now, chrono::Duration::hours(1));
         mint(&self.key, &claims.email(&format!("{sub}@example.com")).unverified()).unwrap()
+    }
+
+    /// Gives the person whose subject this is a role in `acme`.
+    pub(super) async fn set_role(&self, sub: &str, role: Role) {
+        let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
+        let user = self.user(&mut tx, sub).await;
+        db::members::set_role(&mut tx, self.org, user.id, role, &cause()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Takes the person whose subject this is out of `acme`.
+    pub(super) async fn remove(&self, sub: &str) {
+        let mut tx = OrgTx::begin(&self.pool, self.org).await.unwrap();
+        let user = self.user(&mut tx, sub).await;
+        let by = self.user(&mut tx, "remover").await;
+        db::members::set_role(&mut tx, self.org, by.id, Role::Owner, &cause()).await.unwrap();
+        db::members::remove(&mut tx, self.org, user.id, by.id, &cause()).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// A user of `acme` whose subject is the word for the role.
@@ -151,7 +201,7 @@ impl Server {
     }
 
     async fn user(&self, tx: &mut OrgTx, sub: &str) -> User {
-        let profile = Profile { iss: &self.issuer, sub, email: None, email_verified: false };
+        let profile = Profile { iss: &self.issuer, sub, email: None };
         db::users::upsert(tx, profile, Clock::System.now()).await.unwrap()
     }
 
@@ -211,13 +261,18 @@ pub(super) async fn waits_for_a_lock(owner: &PgPool, text: &str) {
     }
 }
 
-fn verifier(issuer: &str) -> Verifier {
-    Verifier::new(oidc::Options {
-        issuer: issuer.to_owned(),
-        audience: AUDIENCE.to_owned(),
-        email_claim: "email".to_owned(),
-    })
-    .unwrap()
+fn options(base: &str) -> Options {
+    let sign_in = oidc::Client {
+        id: Client::ID.to_owned(),
+        secret: None,
+        scopes: oidc::Client::SCOPES.to_owned(),
+    };
+    Options {
+        scan_bytes_max: 100_000,
+        base_url: base.parse().unwrap(),
+        sign_in: Some(sign_in),
+        ..Options::default()
+    }
 }
 
 fn limiter() -> Limiter {

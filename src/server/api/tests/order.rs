@@ -4,6 +4,8 @@ use evidence::org::{Plan, Role, Scope};
 use poem::http::Method;
 use serde_json::json;
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::harness::{Server, send};
 
@@ -22,6 +24,9 @@ async fn whatever_the_body_the_caller_is_looked_at_first(pool: PgPool) {
         (post(&here).bearer_auth("nonsense"), 401, "unauthorized"),
         (post(&here).header("x-api-key", "dw2_nonsense"), 401, "unauthorized"),
         (post(&here).bearer_auth(&owner).header("x-api-key", &key), 401, "unauthorized"),
+        (post(&here).bearer_auth("a".repeat(20_000)), 401, "unauthorized"),
+        (post(&here).bearer_auth("a".repeat(300_000)), 401, "unauthorized"),
+        (post(&here).header("x-api-key", "a".repeat(40_000)), 401, "unauthorized"),
         (post("/api/v2/orgs/nonsense/audit-exports"), 401, "unauthorized"),
         (post("/api/v2/orgs/nonsense/audit-exports").bearer_auth(&owner), 404, "org_not_found"),
         (post(nobody).bearer_auth(&owner), 404, "org_not_found"),
@@ -40,6 +45,24 @@ async fn whatever_the_body_the_caller_is_looked_at_first(pool: PgPool) {
     for (n, (request, status, code)) in cases.into_iter().enumerate() {
         assert_eq!(send(request).await.refusal(), (status, code.to_owned()), "case {n}");
     }
+}
+
+/// More than the HTTP library takes in at all: nobody here sees such a token.
+#[sqlx::test(migrations = false)]
+async fn a_token_of_a_megabyte_is_refused_before_it_is_read_whole(pool: PgPool) {
+    let server = Server::start(pool, Plan::Enterprise).await;
+    let address = server.address().strip_prefix("http://").unwrap();
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+    let sending = tokio::spawn(async move {
+        let head = "GET /api/v2/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ";
+        // It is cut off in the middle.
+        let _ = writer.write_all(format!("{head}{}\r\n\r\n", "a".repeat(1 << 20)).as_bytes()).await;
+        writer
+    });
+    let mut answer = [0; 12];
+    reader.read_exact(&mut answer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 431");
+    drop(sending.await);
 }
 
 #[sqlx::test(migrations = false)]

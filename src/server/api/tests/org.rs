@@ -64,6 +64,7 @@ async fn what_is_no_organisation_is_refused_by_name(pool: PgPool) {
         (json!({"slug": "a", "name": "a\0b", "plan": "free"}), 422, "invalid_value"),
         (json!({"slug": "a", "name": "A", "plan": "gold"}), 422, "invalid_body"),
         (json!({"slug": "a", "name": "A", "plan": "free", "x": 1}), 422, "invalid_body"),
+        (json!({"slug": 7, "name": "A", "plan": "free"}), 422, "invalid_body"),
     ] {
         let refused = post(&server, &admin, &body).await;
         assert_eq!(refused.refusal(), (status, code.to_owned()), "{body}");

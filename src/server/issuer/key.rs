@@ -1,9 +1,4 @@
-//! The development issuer: discovery, a key set, and tokens minted by whoever holds the key file.
-//!
-//! Invariants
-//! - It speaks what a real issuer speaks, so the server has one code path for both.
-//! - It refuses to exist in production.
-//! - It has no login and mints nothing over HTTP: who cannot read the key file gets no token.
+//! The development issuer's key, and the tokens that it signs.
 
 use std::fmt;
 
@@ -12,27 +7,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
-use poem::endpoint::make_sync;
-use poem::listener::TcpAcceptor;
-use poem::{Endpoint, IntoResponse as _, Response, Route, Server, get, web::Json};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-/// Why the issuer does not start or a token is not minted.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the development issuer does not run in production; configure DRIFTWISE_OIDC_ISSUER")]
-    Production,
-    #[error("the key is no P-256 private key in PKCS#8 PEM")]
-    Key,
-    #[error("the token cannot be signed")]
-    Sign(#[from] jsonwebtoken::errors::Error),
-    #[error("the issuer cannot serve")]
-    Serve(#[from] std::io::Error),
-}
+use super::Error;
 
 /// The issuer's P-256 key.
 #[derive(Clone)]
@@ -48,6 +27,9 @@ pub struct Claims {
     pub email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
+    /// Of the request that an ID token answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// Seconds since 1970.
     pub iat: i64,
     pub exp: i64,
@@ -68,16 +50,16 @@ impl Claims {
             sub: sub.to_owned(),
             email: None,
             email_verified: None,
+            nonce: None,
             iat: now.timestamp(),
             exp: (now + lifetime).timestamp(),
         }
     }
 
-    /// With an address that the issuer vouches for.
+    /// With an address, which is that person's: whoever asks this issuer is believed.
     #[must_use]
     pub fn email(mut self, email: &str) -> Self {
-        self.email = Some(email.to_owned());
-        self.email_verified = Some(true);
+        (self.email, self.email_verified) = (Some(email.to_owned()), Some(true));
         self
     }
 
@@ -85,6 +67,13 @@ impl Claims {
     #[must_use]
     pub fn unverified(mut self) -> Self {
         self.email_verified = Some(false);
+        self
+    }
+
+    /// In answer to the request with this nonce.
+    #[must_use]
+    pub(super) fn nonce(mut self, nonce: Option<String>) -> Self {
+        self.nonce = nonce;
         self
     }
 }
@@ -142,51 +131,4 @@ pub fn mint(key: &Key, claims: &impl Serialize) -> Result<String, Error> {
     header.kid = Some(key.id());
     let pem = key.to_pem();
     Ok(encode(&header, claims, &EncodingKey::from_ec_pem(pem.as_ref().as_bytes())?)?)
-}
-
-/// An issuer that may serve.
-#[derive(Debug, Clone)]
-pub struct Issuer {
-    documents: Documents,
-}
-
-#[derive(Debug, Clone)]
-struct Documents {
-    discovery: Value,
-    key_set: Value,
-}
-
-impl Issuer {
-    /// `address` is the issuer's name and where its documents lie, such as `http://127.0.0.1:9100`.
-    /// `keys` are all published; mint with the one you like.
-    pub fn new(address: &str, keys: &[Key], is_production: bool) -> Result<Self, Error> {
-        if is_production {
-            return Err(Error::Production);
-        }
-        let keys: Vec<Value> = keys.iter().map(Key::jwk).collect();
-        let base = address.trim_end_matches('/');
-        let discovery = json!({
-            "issuer": address,
-            "jwks_uri": format!("{base}/jwks"),
-            "authorization_endpoint": format!("{base}/authorize"),
-            "response_types_supported": ["id_token"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-        });
-        Ok(Self { documents: Documents { discovery, key_set: json!({ "keys": keys }) } })
-    }
-
-    /// Serves until `stop`.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
-        let Documents { discovery, key_set } = self.documents;
-        let app = Route::new()
-            .at("/.well-known/openid-configuration", get(constant(discovery)))
-            .at("/jwks", get(constant(key_set)));
-        let server = Server::new_with_acceptor(TcpAcceptor::from_tokio(listener)?);
-        Ok(server.run_with_graceful_shutdown(app, stop.cancelled_owned(), None).await?)
-    }
-}
-
-fn constant(document: Value) -> impl Endpoint<Output = Response> {
-    make_sync(move |_| Json(&document).into_response())
 }
