@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use tests::app::{App, Person};
 use tests::plan::plan;
 
@@ -27,7 +28,8 @@ async fn tried(app: &App, round: Round<'_>) -> String {
     let findings = app.http.get(&app.path("findings"), &app.token(Person::Owner)).await.expect(200);
     let pack = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
     let row = app.finished_pack(&pack).await;
-    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let settings_of_org = settings_of_org(app).await;
     let out = Command::new(program)
         .arg("--config-file")
         .arg(settings.join(round.config))
@@ -43,11 +45,36 @@ async fn tried(app: &App, round: Round<'_>) -> String {
         .env("DRIFTPACK_FINDING", text(&findings["findings"][0]["id"]))
         .env("DRIFTPACK_EXPORT", &pack)
         .env("DRIFTPACK_RUN", text(&row["workflow_run_id"]))
+        .envs(settings_of_org)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     assert!(out.status.success(), "{said}");
     said
+}
+
+/// One thing of each kind that an administrator sets, by the name that `known.toml` has for its id.
+async fn settings_of_org(app: &App) -> Vec<(&'static str, String)> {
+    let owner = app.token(Person::Owner);
+    let rule = json!({"name": "buckets", "resource_pattern": "aws_s3_bucket*", "risk_level": "high", "reason": "public"});
+    let mut ids = Vec::new();
+    for (name, kind, body) in [
+        (
+            "DRIFTPACK_INVITATION",
+            "invitations",
+            json!({"email": "new@acme.example", "role": "member"}),
+        ),
+        ("DRIFTPACK_KEY", "api-keys", json!({"name": "spare", "scopes": ["read"]})),
+        ("DRIFTPACK_SOURCE", "state-sources", json!({"name": "spare", "kind": "local"})),
+        ("DRIFTPACK_RULE", "custom-rules", rule),
+    ] {
+        let made = app.http.post(&app.path(kind), &owner, &body).await.expect(201);
+        let id = made.get("api_key").unwrap_or(&made)["id"].as_str().unwrap().to_owned();
+        ids.push((name, id));
+    }
+    let viewer = app.http.get("/me", &app.token(Person::Viewer)).await.expect(200);
+    ids.push(("DRIFTPACK_MEMBER", viewer["user"]["id"].as_str().unwrap().to_owned()));
+    ids
 }
 
 #[tokio::test]

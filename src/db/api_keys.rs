@@ -95,19 +95,7 @@ pub async fn create(
 
 /// The keys of the organisation, newest first, revoked ones too.
 pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<ApiKey>> {
-    Ok(sqlx::query_as!(
-        ApiKey,
-        "
-        select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
-               last_used_at
-          from api_keys
-         where org_id = $1
-         order by created_at desc, id
-        ",
-        org.0,
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(page(conn, org, Slice::WHOLE).await?.rows)
 }
 
 /// A part of the keys of the organisation, in the same order.

@@ -9,6 +9,11 @@ pub struct Slice {
     pub offset: u32,
 }
 
+impl Slice {
+    /// The whole list, where it cannot be long.
+    pub(crate) const WHOLE: Self = Self { limit: u32::MAX, offset: 0 };
+}
+
 /// A part of a list, and how long the whole list is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {

@@ -180,21 +180,7 @@ pub async fn delete(
 
 /// The rules of the organisation, in the order in which they are asked.
 pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Rule>> {
-    Ok(sqlx::query_as!(
-        Rule,
-        r#"
-        select id, name, position, resource_pattern, attribute_pattern,
-               drift_type as "drift_type!: MaybeWord<DriftType>",
-               risk_level as "risk_level: Word<CustomLevel>",
-               reason, enabled, version, created_at, updated_at
-          from custom_rules
-         where org_id = $1 and deleted_at is null
-         order by position, created_at, id
-        "#,
-        org.0,
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(page(conn, org, Slice::WHOLE).await?.rows)
 }
 
 /// A part of the rules of the organisation, in the same order.

@@ -200,19 +200,7 @@ pub async fn delete(
 
 /// The sources of the organisation, by name.
 pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<StateSource>> {
-    Ok(sqlx::query_as!(
-        StateSource,
-        r#"
-        select id, name, kind as "kind: Word<SourceKind>", location, expected_scan_interval_hours,
-               active, version, created_at, updated_at
-          from state_sources
-         where org_id = $1 and deleted_at is null
-         order by name
-        "#,
-        org.0,
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(page(conn, org, Slice::WHOLE).await?.rows)
 }
 
 /// A part of the sources of the organisation, by name.

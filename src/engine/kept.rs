@@ -3,7 +3,8 @@
 //! Invariants: it serves one statement or transaction at a time, and whoever comes meanwhile gets one of the pool's; it is
 //! kept only when what it served came to a good end, so a future that is dropped while a statement is on its way, or an error,
 //! costs the connection and nothing else. A pool asks each connection whether it is there before and after each use; here
-//! that is asked only after a pause, because whatever goes through here is tried again when it fails.
+//! that is asked only after a pause: what goes through here is tried again when it fails, or (a start) its caller is told,
+//! who has to expect that of every commit.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard};

@@ -31,7 +31,7 @@ const LEASE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(20);
 /// Longer waits suspend the run instead of holding a slot.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Connections for sweeps and wake-ups (two of them listen), beside the caller's pool and the one that claims.
+/// Connections for sweeps and wake-ups (one of them listens), beside the caller's pool and the one that claims.
 const CONTROL_CONNECTIONS: usize = 4;
 /// Most connections for the journal beside those of the writers; its statements take a moment each.
 const JOURNAL_CONNECTIONS: usize = 5;

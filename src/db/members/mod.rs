@@ -34,19 +34,7 @@ pub struct Membership {
 
 /// The members of the organisation, the most powerful first.
 pub async fn list(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Member>> {
-    Ok(sqlx::query_as!(
-        Member,
-        r#"
-        select m.user_id, u.email, m.role as "role: Word<Role>", m.created_at
-          from memberships m
-          join users u on u.id = m.user_id
-         where m.org_id = $1
-         order by array_position(array['owner', 'admin', 'member', 'viewer'], m.role), m.user_id
-        "#,
-        org.0,
-    )
-    .fetch_all(conn)
-    .await?)
+    Ok(page(conn, org, Slice::WHOLE).await?.rows)
 }
 
 /// A part of the members of the organisation, in the same order.

@@ -1,7 +1,7 @@
 //! The issuer's signing keys: fetched by discovery, cached, refreshed.
 //!
 //! Invariants
-//! - Keys in the cache serve while the issuer hangs or is away: only a token of an unknown key waits.
+//! - Keys in the cache serve while the issuer hangs or is away, for a day at most: only a token of an unknown key waits.
 //! - One fetch at a time, for all who wait; a few at once and then one in a pause, whatever tokens are sent.
 //! - That a key is unknown is said of keys that were fetched; while they cannot be, nobody knows.
 //! - The algorithms that a key may verify are fixed when it is read; symmetric ones are never among them.
@@ -29,11 +29,18 @@ pub(super) struct Pace {
     pub(super) burst: u32,
     /// A key that the issuer withdrew is believed for about this long.
     pub(super) fresh: Duration,
+    /// And for this long when it cannot be asked: whoever can keep us from asking must not keep a stolen key alive.
+    pub(super) believed: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { pause: Duration::from_secs(10), burst: 5, fresh: Duration::from_mins(10) }
+        Self {
+            pause: Duration::from_secs(10),
+            burst: 5,
+            fresh: Duration::from_mins(10),
+            believed: Duration::from_hours(24),
+        }
     }
 }
 
@@ -163,10 +170,11 @@ impl Cache {
         self.refresh_whole().await
     }
 
-    /// What is cached and whether it is fresh; `None` while there is no cache.
+    /// What is cached and whether it is fresh; `None` while there is nothing that may still be believed.
     async fn look(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<(Found, bool)> {
         let cached = self.cached.read().await;
-        let cached = cached.as_ref()?;
+        let age = |cached: &Cached| cached.fetched_at.elapsed();
+        let cached = cached.as_ref().filter(|cached| age(cached) < self.pace.believed)?;
         let fits = |key: &&Arc<Key>| key.algorithms.contains(&algorithm);
         let found = if let Some(kid) = kid {
             cached.keys.get(kid).map_or(Found::Unknown, |keys| {
@@ -181,7 +189,7 @@ impl Cache {
                 _ => Found::Unknown,
             }
         };
-        Some((found, cached.fetched_at.elapsed() < self.pace.fresh))
+        Some((found, age(cached) < self.pace.fresh))
     }
 
     #[cfg(test)]

@@ -145,7 +145,8 @@ class Organisation:
         row = self.pack(pack_id)
         path = Path(target)
         if path.is_dir():
-            path = path / (row.file_name or f"{row.id}.zip")
+            # the last part alone: no name leads out of the folder
+            path = path / (Path(row.file_name or "").name or f"{row.id}.zip")
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             self._fetch(row, part)

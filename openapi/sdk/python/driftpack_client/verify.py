@@ -17,6 +17,7 @@ from .errors import BrokenPack
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _MANIFEST = "MANIFEST.txt"
+_MANIFEST_MAX = 1 << 20
 # What is unpacked at a time, so that a pack of any size is checked in little memory.
 _CHUNK = 1 << 20
 
@@ -30,7 +31,11 @@ def verify(pack: str | Path) -> dict[str, str]:
                 raise BrokenPack("an entry is there twice")
             if _MANIFEST not in names:
                 raise BrokenPack(f"{_MANIFEST} is missing")
-            listed = _manifest(archive.read(_MANIFEST))
+            with archive.open(_MANIFEST) as manifest:
+                text = manifest.read(_MANIFEST_MAX + 1)
+            if len(text) > _MANIFEST_MAX:
+                raise BrokenPack(f"{_MANIFEST} is larger than any")
+            listed = _manifest(text)
             found = {name: _sha256(archive, name) for name in names if name != _MANIFEST}
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as fault:
         raise BrokenPack(f"{pack} cannot be read: {fault}") from fault

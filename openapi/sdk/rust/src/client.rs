@@ -164,7 +164,9 @@ impl Organisation<'_> {
     /// The file appears when it is whole and has the SHA-256 of the pack's row. A download that is cut goes on where it was.
     pub async fn download_to(&self, id: Uuid, target: &Path) -> Result<PathBuf, Error> {
         let row = self.pack(id).await?;
-        let name = row.file_name.clone().unwrap_or_else(|| format!("{id}.zip"));
+        // the last part alone: no name leads out of the folder
+        let name = row.file_name.as_deref().and_then(|name| Path::new(name).file_name());
+        let name = name.map_or_else(|| format!("{id}.zip").into(), ToOwned::to_owned);
         let path = if target.is_dir() { target.join(name) } else { target.to_owned() };
         let folder = path.parent().unwrap_or(Path::new("."));
         let part = folder.join(format!(".{id}.{}.part", std::process::id()));

@@ -142,7 +142,7 @@ export class Organisation {
   async downloadTo(id: string, target: string): Promise<string> {
     const row = await this.pack(id);
     const isFolder = await stat(target).then((found) => found.isDirectory(), () => false);
-    const path = isFolder ? join(target, row.file_name ?? `${row.id}.zip`) : target;
+    const path = isFolder ? join(target, basename(row.file_name ?? '') || `${row.id}.zip`) : target;
     const part = join(dirname(path), `.${basename(path)}.${process.pid}.part`);
     try {
       await this.fetchInto(row, part);

@@ -204,17 +204,17 @@ async fn operators_see_what_is_due_and_who_works(pool: PgPool) {
 async fn a_limit_holds_for_runs_that_are_started_beside_their_worker(pool: PgPool) {
     let world = World::new(pool).await;
     let log = std::sync::Arc::new(Log::default());
-    let worker = world.worker(log.clone()).register::<Narrow>().concurrency(8).build().unwrap();
-    let local = worker.local_client();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let task = tokio::spawn(worker.run(stop.clone()));
-    for number in 0..16 {
+    let builder = world.worker(log.clone()).register::<Narrow>().concurrency(8);
+    let (worker, local) = crate::local::beside(&world, builder).await;
+    let starts = (0..16).map(|number| {
         let key = if number % 2 == 0 { "even" } else { "odd" };
-        local.start(Narrow(key.to_owned())).key(key).await.unwrap();
+        local.start(Narrow(key.to_owned())).key(key).into_future()
+    });
+    for started in futures_util::future::join_all(starts).await {
+        assert!(started.unwrap().created);
     }
     drained(&world).await;
     let most = log.most.lock().unwrap().clone();
     assert!(most[""] <= 3 && most["even"] <= 2 && most["odd"] <= 2, "{most:?}");
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    worker.stop().await;
 }

@@ -224,6 +224,37 @@ async fn a_row_that_somebody_locks_does_not_cost_the_other_runs_their_leases(poo
     worker.stop().await;
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_row_that_somebody_locks_holds_up_the_results_of_its_own_run_alone(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ports = Ports::new(world.app.clone());
+    let builder = world.worker(ports.clone()).register::<Order>().concurrency(30);
+    let worker = Running::spawn(builder);
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(world.start(Order { items: 3, gated: true }).await);
+    }
+    while ports.calls() < 40 {
+        tokio::task::yield_now().await;
+    }
+    let mut tx = world.owner.begin().await.unwrap();
+    let locked = runs[7];
+    let lock = "select from engine.runs where id = $1 for update";
+    sqlx::query(lock).bind(locked).execute(&mut *tx).await.unwrap();
+    ports.gate.add_permits(20);
+    for run_id in runs.iter().filter(|run_id| **run_id != locked) {
+        assert_eq!(world.ended(*run_id).await.state, RunState::Succeeded);
+    }
+    assert_eq!(world.find(locked).await.state, RunState::Running);
+    tx.rollback().await.unwrap();
+    let run = world.ended(locked).await;
+    assert_eq!((run.state, run.attempts), (RunState::Succeeded, 1), "{:?}", run.error);
+    for (what, times) in [("quote", 1), ("charge", 1), ("ship 2", 1)] {
+        assert_eq!(world.effects(locked, what).await, times, "{what}");
+    }
+    worker.stop().await;
+}
+
 single_step!(Busy, AT_ONCE, |ports| {
     ports.called();
     // Keeps its thread, as a computation would.

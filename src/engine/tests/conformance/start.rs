@@ -22,6 +22,15 @@ async fn a_start_exists_if_and_only_if_the_caller_commits(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_wake_up_is_due_for_the_database_too_whose_clock_is_another(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.start(Order::default()).await;
+    let soon = "select count(*) from apalis.jobs where run_at > now() - interval '30 seconds'";
+    assert_eq!(world.number(soon).await, 0, "a wake-up that is due later is not notified");
+    assert_eq!(world.number("select count(*) from apalis.jobs").await, 1);
+}
+
+#[sqlx::test(migrations = false)]
 async fn the_same_idempotency_key_answers_with_the_same_run(pool: PgPool) {
     let world = World::new(pool).await;
     let mut runs = Vec::new();

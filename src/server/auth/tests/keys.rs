@@ -137,6 +137,21 @@ async fn cached_keys_serve_while_the_issuer_hangs() {
 }
 
 #[tokio::test]
+async fn keys_of_an_issuer_that_stays_away_are_not_believed_for_ever() {
+    let script = Arc::new(Mutex::new(Script { keys: vec![key(1).jwk()], ..Script::default() }));
+    let address = scripted(Arc::clone(&script)).await;
+    let token = mint(&key(1), &claims(&address)).unwrap();
+    // Too old as soon as they are there: what a day does.
+    let verifier = at_pace(&address, Pace { believed: Duration::ZERO, ..Pace::default() });
+    for _ in 0..2 {
+        let refused = verifier.verify(&token, now()).await.unwrap_err();
+        assert!(matches!(refused, Error::Down(Part::Issuer { .. }, _)), "{refused:?}");
+    }
+    let verifier = at_pace(&address, Pace::default());
+    assert!(verifier.verify(&token, now()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_new_key_that_cannot_be_fetched_is_an_issuer_that_is_away_and_no_forgery() {
     let script = Arc::new(Mutex::new(Script { keys: vec![key(1).jwk()], ..Script::default() }));
     let address = scripted(Arc::clone(&script)).await;
