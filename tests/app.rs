@@ -319,10 +319,8 @@ impl App {
 
     /// Every file in storage, as paths relative to it.
     pub fn stored_files(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        collect(&self.storage(), &self.storage(), &mut found);
+        let mut found = files(&self.storage());
         found.retain(|file| file != ".driftpack-storage");
-        found.sort();
         found
     }
 
@@ -344,6 +342,11 @@ impl App {
 
     fn run_json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.run(arguments)).expect("--json prints JSON")
+    }
+
+    /// The settings of the program, by environment variable.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -378,6 +381,14 @@ impl Drop for App {
 #[expect(clippy::print_stderr, reason = "the runner keeps it for failed tests")]
 pub fn note(text: &str) {
     eprintln!("{text}");
+}
+
+/// Every file below a folder, as sorted paths relative to it.
+pub fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(folder, folder, &mut found);
+    found.sort();
+    found
 }
 
 /// The two roles of an installation: one owns the tables, one serves. Safe when several tests start at once.

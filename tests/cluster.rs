@@ -138,6 +138,23 @@ impl Redis {
         process.wait().expect("our own child can be waited for");
     }
 
+    /// Takes its data away, as a disk that is replaced by an empty one would.
+    ///
+    /// # Panics
+    /// When it runs, or its folder cannot be emptied.
+    pub fn lose_data(&mut self) {
+        assert!(self.process.is_none(), "a stopped Redis loses its data");
+        for entry in std::fs::read_dir(self.dir.path()).expect("the folder is there").flatten() {
+            let path = entry.path();
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
+            removed.expect("the folder is ours");
+        }
+    }
+
     /// Starts the server again on the same port with the same data.
     ///
     /// # Panics

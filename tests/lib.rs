@@ -17,6 +17,7 @@ pub mod http;
 pub mod plan;
 pub mod provider;
 pub mod setting;
+pub mod sibling;
 pub mod sql;
 pub mod visitor;
 pub mod wait;

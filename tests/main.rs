@@ -19,4 +19,6 @@ mod rotation;
 mod schemathesis;
 mod sdk;
 mod sign_in;
+mod repeat;
+mod store;
 mod window;

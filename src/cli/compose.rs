@@ -40,7 +40,8 @@ impl Base {
     pub(crate) async fn of(config: &Config) -> Result<Self> {
         Ok(Self {
             pool: pool(&config.database_url, config.database_connections)?,
-            storage: storage(config)?,
+            storage: Storage::open(&config.storage)
+                .context("the settings of DRIFTWISE_STORAGE cannot be used")?,
             keys: signing_key(config)?,
             renderer: renderer(config).await?,
         })

@@ -18,7 +18,24 @@ pub struct Answer {
     pub request_hash: [u8; 32],
     /// HTTP status.
     pub status: i32,
-    pub body: String,
+    /// `None`: it held a secret that is shown once.
+    pub body: Option<String>,
+}
+
+/// Whose keys they are: those of organisations and those of the platform do not meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    Org(OrgId),
+    Platform,
+}
+
+impl Owner {
+    fn name(self) -> String {
+        match self {
+            Self::Org(org) => org.to_string(),
+            Self::Platform => "platform ".to_owned(),
+        }
+    }
 }
 
 /// The answer that was given under this key, if any.
@@ -27,67 +44,115 @@ pub struct Answer {
 /// at once the second waits, and then finds the first one's answer.
 pub async fn find(
     conn: &mut PgConnection,
-    org: OrgId,
+    owner: Owner,
     key: &str,
     now: Time,
 ) -> Result<Option<Answer>> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('idempotency ' || $1::text || $2, 0))",
-        org.to_string(),
+        owner.name(),
         key,
     )
     .fetch_one(&mut *conn)
     .await?;
-    Ok(sqlx::query_as!(
-        Answer,
-        r#"
-        select request_hash as "request_hash: Digest", status, body
-          from idempotency_keys
-         where org_id = $1 and key = $2 and created_at > $3
-        "#,
-        org.0,
-        key,
-        now - KEPT,
-    )
-    .fetch_optional(conn)
-    .await?)
+    let since = now - KEPT;
+    Ok(match owner {
+        Owner::Org(org) => {
+            sqlx::query_as!(
+                Answer,
+                r#"
+                select request_hash as "request_hash: Digest", status, body
+                  from idempotency_keys
+                 where org_id = $1 and key = $2 and created_at > $3
+                "#,
+                org.0,
+                key,
+                since,
+            )
+            .fetch_optional(conn)
+            .await?
+        }
+        Owner::Platform => {
+            sqlx::query_as!(
+                Answer,
+                r#"
+                select request_hash as "request_hash: Digest", status, body
+                  from platform_idempotency_keys
+                 where key = $1 and created_at > $2
+                "#,
+                key,
+                since,
+            )
+            .fetch_optional(conn)
+            .await?
+        }
+    })
 }
 
 /// Keeps the answer, in the transaction of what it answers; the caller has looked the key up in the
-/// same transaction. Old answers of the organisation go.
+/// same transaction. Answers of the same owner whose time is over go.
 pub async fn store(
     conn: &mut PgConnection,
-    org: OrgId,
+    owner: Owner,
     key: &str,
     answer: &Answer,
     now: Time,
 ) -> Result<()> {
-    purge(conn, org, now).await?;
-    sqlx::query!(
-        "
-        insert into idempotency_keys (org_id, key, request_hash, status, body, created_at)
-        values ($1, $2, $3, $4, $5, $6)
-        ",
-        org.0,
-        key,
-        answer.request_hash.as_slice(),
-        answer.status,
-        answer.body,
-        now,
-    )
-    .execute(conn)
-    .await?;
+    purge(conn, owner, now).await?;
+    match owner {
+        Owner::Org(org) => {
+            sqlx::query!(
+                "
+                insert into idempotency_keys (org_id, key, request_hash, status, body, created_at)
+                values ($1, $2, $3, $4, $5, $6)
+                ",
+                org.0,
+                key,
+                answer.request_hash.as_slice(),
+                answer.status,
+                answer.body,
+                now,
+            )
+            .execute(conn)
+            .await?
+        }
+        Owner::Platform => {
+            sqlx::query!(
+                "
+                insert into platform_idempotency_keys (key, request_hash, status, body, created_at)
+                values ($1, $2, $3, $4, $5)
+                ",
+                key,
+                answer.request_hash.as_slice(),
+                answer.status,
+                answer.body,
+                now,
+            )
+            .execute(conn)
+            .await?
+        }
+    };
     Ok(())
 }
 
-/// Removes the organisation's answers whose time is over; how many.
-pub async fn purge(conn: &mut PgConnection, org: OrgId, now: Time) -> Result<u64> {
-    let done = sqlx::query!(
-        "delete from idempotency_keys where org_id = $1 and created_at <= $2",
-        org.0,
-        now - KEPT,
-    )
-    .execute(conn)
-    .await?;
+/// Removes answers whose time is over; how many.
+pub async fn purge(conn: &mut PgConnection, owner: Owner, now: Time) -> Result<u64> {
+    let until = now - KEPT;
+    let done = match owner {
+        Owner::Org(org) => {
+            sqlx::query!(
+                "delete from idempotency_keys where org_id = $1 and created_at <= $2",
+                org.0,
+                until,
+            )
+            .execute(conn)
+            .await?
+        }
+        Owner::Platform => {
+            sqlx::query!("delete from platform_idempotency_keys where created_at <= $1", until)
+                .execute(conn)
+                .await?
+        }
+    };
     Ok(done.rows_affected())
 }

@@ -15,6 +15,7 @@ pub mod generate;
 pub mod idempotency;
 pub mod invitations;
 pub mod isolation;
+pub mod limits;
 pub mod members;
 pub mod operations;
 pub mod orgs;

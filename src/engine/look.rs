@@ -7,7 +7,7 @@ mod row;
 
 use serde_json::value::RawValue;
 use sqlx::types::Json;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use row::{AttemptRow, RunRow, StepRow};
@@ -96,9 +96,19 @@ impl RunFilter {
 impl Client {
     /// The run, if there is one.
     pub async fn find(&self, run_id: Uuid) -> Result<Option<RunView>, Error> {
+        let mut conn = self.pool.acquire().await?;
+        self.find_on(&mut conn, run_id).await
+    }
+
+    /// The run, if there is one, as the transaction of `conn` sees it: with what was done there and is not committed yet.
+    pub async fn find_on(
+        &self,
+        conn: &mut PgConnection,
+        run_id: Uuid,
+    ) -> Result<Option<RunView>, Error> {
         let mut query = QueryBuilder::new(RUN);
         query.push(REST).push(" and id = ").push_bind(run_id);
-        let row: Option<RunRow> = query.build_query_as().fetch_optional(&self.pool).await?;
+        let row: Option<RunRow> = query.build_query_as().fetch_optional(conn).await?;
         row.map(RunView::try_from).transpose()
     }
 

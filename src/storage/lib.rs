@@ -3,46 +3,39 @@
 mod error;
 mod keys;
 mod listing;
+mod options;
+mod place;
 mod reader;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use opendal::{Operator, services};
+use opendal::Operator;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 pub use error::{Error, Operation};
 pub use keys::{Attempt, Key, KeyError};
 pub use listing::Artifact;
+pub use options::{AccessKey, Encryption, Gcs, GcsCredentials, Options, S3};
 pub use writer::Writer;
+
+use options::Patience;
+use place::{Marker, Place};
 
 /// How many bytes travel at once. Large enough that system calls do not show, small enough that a dozen open
 /// objects cost little.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
-/// Where the objects live.
-#[derive(Clone, Debug)]
-pub enum Options {
-    /// A folder of this machine; it is created when missing.
-    Fs { root: PathBuf },
-    /// This process's memory; for tests and trials, gone with the process.
-    Memory,
-}
-
 /// A handle to the objects; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Storage {
     operator: Operator,
-    /// The folder that holds the objects, where there is one.
-    root: Option<PathBuf>,
-    /// Whether the folder was marked as the storage; from then on a missing mark means that its volume is away.
-    is_marked: Arc<AtomicBool>,
+    place: Place,
+    marker: Marker,
     /// The object of this process's readiness probe; one probe at a time, or one would remove what another looks for.
     probe: Arc<Mutex<Key>>,
 }
@@ -54,24 +47,20 @@ pub struct Stat {
 }
 
 impl Storage {
-    /// Opens the place that `options` name.
+    /// Opens the place that `options` name. A bucket is not asked yet: whether it answers is for [`Self::check`] to say.
     ///
-    /// Errors when the folder can neither be found nor created.
+    /// Errors when the options cannot be used.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let (operator, root) = match options {
-            Options::Fs { root } => {
-                let service = services::Fs::default().root(&root.to_string_lossy());
-                (Operator::new(service), Some(root.clone()))
-            }
-            Options::Memory => (Operator::new(services::Memory::default()), None),
-        };
-        let place = root.as_ref().map_or_else(String::new, |root| root.display().to_string());
+        Self::open_patiently(options, &Patience::default())
+    }
+
+    fn open_patiently(options: &Options, patience: &Patience) -> Result<Self, Error> {
+        let (operator, place) = options::operator(options, patience);
         let operator =
-            operator.map_err(|e| Error::new(Operation::Open, place, root.as_deref(), e))?;
-        let probe = Arc::new(Mutex::new(Key::probe()));
-        let storage = Self { operator, root, is_marked: Arc::default(), probe };
-        storage.is_here();
-        Ok(storage)
+            operator.map_err(|e| Error::new(Operation::Open, place.to_string(), &place, e))?;
+        let marker = Marker::new(operator.clone(), place.clone());
+        marker.open();
+        Ok(Self { operator, place, marker, probe: Arc::new(Mutex::new(Key::probe())) })
     }
 
     /// What is known of an object; `None` when there is none.
@@ -85,9 +74,10 @@ impl Storage {
 
     /// What is known of an object; an error with `is_missing()` when there is none.
     pub async fn stat(&self, key: &Key) -> Result<Stat, Error> {
-        let found = self.operator.stat(key.as_str()).await;
-        let found = found.map_err(|e| self.error(Operation::Stat, key, e))?;
-        Ok(Stat { size_bytes: found.content_length() })
+        match self.operator.stat(key.as_str()).await {
+            Ok(found) => Ok(Stat { size_bytes: found.content_length() }),
+            Err(e) => Err(self.doubt(self.error(Operation::Stat, key, e)).await),
+        }
     }
 
     pub async fn exists(&self, key: &Key) -> Result<bool, Error> {
@@ -112,7 +102,9 @@ impl Storage {
         }
         if self.operator.info().capability().copy {
             let copied = self.operator.copy(from.as_str(), to.as_str()).await;
-            copied.map_err(|e| self.error(Operation::Publish, from, e))?;
+            if let Err(e) = copied {
+                return Err(self.doubt(self.error(Operation::Publish, from, e)).await);
+            }
         } else {
             self.copy_through(from, to).await?;
         }
@@ -121,7 +113,7 @@ impl Storage {
 
     /// Removes an object; one that is not there counts as removed.
     pub async fn remove(&self, key: &Key) -> Result<(), Error> {
-        self.require(Operation::Remove, key.as_str())?;
+        self.require(Operation::Remove, key.as_str()).await?;
         let removed = self.operator.delete(key.as_str()).await;
         removed.map_err(|e| self.error(Operation::Remove, key, e))
     }
@@ -142,18 +134,24 @@ impl Storage {
     }
 
     async fn remove_all(&self, prefix: String) -> Result<(), Error> {
-        self.require(Operation::Sweep, &prefix)?;
+        self.require(Operation::Sweep, &prefix).await?;
         let removed = self.operator.delete_with(&prefix).recursive(true).await;
-        removed.map_err(|e| Error::new(Operation::Sweep, prefix, self.root.as_deref(), e))
+        removed.map_err(|e| Error::new(Operation::Sweep, prefix, &self.place, e))
     }
 
     /// Whether objects can be written, read back and removed at this moment.
     pub async fn check(&self) -> Result<(), Error> {
-        let key = &*self.probe.lock().await;
-        match self.probe(key).await {
-            Err(e) if e.is_missing() => self.probe(key).await,
-            checked => checked,
+        let mut key = self.probe.lock().await;
+        match self.probe(&key).await {
+            Ok(()) => return Ok(()),
+            // What a probe that failed has left may never be written again; the next retention takes it away.
+            Err(e) if !e.is_missing() => {
+                *key = Key::probe();
+                return Err(e);
+            }
+            Err(_) => *key = Key::probe(),
         }
+        self.probe(&key).await
     }
 
     async fn probe(&self, key: &Key) -> Result<(), Error> {
@@ -175,7 +173,7 @@ impl Storage {
     /// opendal syncs the bytes of a file, not the folder that holds its name. Services other than a file system
     /// promise durability when they acknowledge.
     async fn sync_folders(&self, key: &Key) -> Result<(), Error> {
-        let Some(root) = self.root.clone() else { return Ok(()) };
+        let Place::Folder(root) = self.place.clone() else { return Ok(()) };
         let object = root.join(key.as_str());
         let synced = tokio::task::spawn_blocking(move || {
             let folders = object.ancestors().skip(1).take_while(|folder| folder.starts_with(&root));
@@ -190,29 +188,23 @@ impl Storage {
     }
 
     /// Refuses what would go, unseen, to the empty place where a volume should be.
-    fn require(&self, operation: Operation, object: &str) -> Result<(), Error> {
-        if self.is_here() {
-            return Ok(());
-        }
-        let away = opendal::Error::new(opendal::ErrorKind::Unexpected, "the folder is away");
-        Err(Error::new(operation, object.to_owned(), self.root.as_deref(), away))
+    async fn require(&self, operation: Operation, object: &str) -> Result<(), Error> {
+        let looked = self.marker.look_before_write().await;
+        looked.map_err(|e| Error::new(operation, object.to_owned(), &self.place, e))
     }
 
-    /// Whether the folder is there. Marks it the first time that it can be written to.
-    fn is_here(&self) -> bool {
-        let Some(root) = &self.root else { return true };
-        if self.is_marked.load(Ordering::Relaxed) {
-            return error::is_here(root);
+    /// An object that is missing, unless its whole bucket is: the two look alike to who asks for an object.
+    async fn doubt(&self, error: Error) -> Error {
+        if !error.is_missing() || !self.place.is_bucket() {
+            return error;
         }
-        let marked = error::mark(root);
-        if let Err(error) = &marked {
-            tracing::warn!(%error, root = %root.display(), "the storage cannot be written to");
+        match self.marker.look().await {
+            Ok(()) => error,
+            Err(e) => error.because(&self.place, e),
         }
-        self.is_marked.store(marked.is_ok(), Ordering::Relaxed);
-        marked.is_ok()
     }
 
     fn error(&self, operation: Operation, key: &Key, source: opendal::Error) -> Error {
-        Error::new(operation, key.to_string(), self.root.as_deref(), source)
+        Error::new(operation, key.to_string(), &self.place, source)
     }
 }

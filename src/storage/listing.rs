@@ -43,8 +43,8 @@ impl Storage {
         prefix: &'static str,
         recursive: bool,
     ) -> Result<impl Stream<Item = Result<String, Error>> + Send + Unpin + use<>, Error> {
-        let root = self.root.clone();
-        let error = move |e| Error::new(Operation::List, prefix.to_owned(), root.as_deref(), e);
+        let place = self.place.clone();
+        let error = move |e| Error::new(Operation::List, prefix.to_owned(), &place, e);
         let lister = self.operator.lister_with(prefix).recursive(recursive).await;
         let lister = lister.map_err(&error)?;
         Ok(lister.map(move |entry| entry.map(|entry| entry.path().to_owned()).map_err(&error)))

@@ -1,13 +1,19 @@
-//! Storage on real folders and in memory; the same promises hold on both.
+//! The same promises on every kind of place: a real folder, memory, a real S3 server and the GCS emulator.
+
+mod fault;
 
 use std::path::Path;
+
+use bucket::{Gcs, S3};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::{Attempt, CHUNK_BYTES, Key, Options, Storage};
+use crate::{
+    AccessKey, Attempt, CHUNK_BYTES, Encryption, GcsCredentials, Key, Options, Storage, options,
+};
 
 const RUN: Uuid = Uuid::from_u128(7);
 const ORG: Uuid = Uuid::from_u128(1);
@@ -17,10 +23,56 @@ fn on_disk(root: &Path) -> Storage {
     Storage::open(&Options::Fs { root: root.to_path_buf() }).unwrap()
 }
 
-fn places() -> (tempfile::TempDir, [Storage; 2]) {
-    let folder = tempfile::tempdir().unwrap();
-    let disk = on_disk(&folder.path().join("made/on/open"));
-    (folder, [disk, Storage::open(&Options::Memory).unwrap()])
+/// A place of each kind, and what holds them.
+struct Places {
+    all: Vec<Storage>,
+    _folder: tempfile::TempDir,
+    _s3: S3,
+    _gcs: Gcs,
+}
+
+async fn places() -> Places {
+    let (folder, s3, gcs) = (tempfile::tempdir().unwrap(), S3::start(), gcs().await);
+    let all = vec![
+        on_disk(&folder.path().join("made/on/open")),
+        Storage::open(&Options::Memory).unwrap(),
+        Storage::open(&Options::S3(on_s3(&s3))).unwrap(),
+        Storage::open(&on_gcs(&gcs)).unwrap(),
+    ];
+    Places { all, _folder: folder, _s3: s3, _gcs: gcs }
+}
+
+/// A bucket of its own in the emulator that `./dev test` starts.
+async fn gcs() -> Gcs {
+    let (_, url) = std::env::vars()
+        .find(|(name, _)| name == "DRIFTPACK_TEST_GCS_URL")
+        .expect("DRIFTPACK_TEST_GCS_URL is not set: run the tests through `./dev test`");
+    Gcs::start(&url, &format!("t-{:016x}", rand::random::<u64>())).await
+}
+
+fn on_gcs(gcs: &Gcs) -> Options {
+    Options::Gcs(options::Gcs {
+        bucket: gcs.bucket().to_owned(),
+        prefix: "p/eu".to_owned(),
+        endpoint: Some(gcs.line.url()),
+        credentials: GcsCredentials::Anonymous,
+    })
+}
+
+fn on_s3(s3: &S3) -> options::S3 {
+    options::S3 {
+        bucket: s3.bucket().to_owned(),
+        prefix: "p/eu".to_owned(),
+        region: bucket::REGION.to_owned(),
+        endpoint: Some(s3.line.url()),
+        is_path_style: true,
+        access_key: Some(AccessKey {
+            id: bucket::ACCESS_KEY.to_owned(),
+            secret: bucket::SECRET_KEY.to_owned(),
+            session_token: None,
+        }),
+        encryption: Encryption::OfBucket,
+    }
 }
 
 fn staged(name: &str) -> Key {
@@ -43,23 +95,24 @@ async fn get(storage: &Storage, key: &Key) -> Vec<u8> {
 
 #[tokio::test]
 async fn an_object_comes_back_as_it_was_written() {
-    let (_folder, places) = places();
-    for storage in places {
-        for size in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 17] {
+    let places = places().await;
+    for storage in &places.all {
+        for size in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES + 17, 17 * CHUNK_BYTES + 1]
+        {
             let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
             let key = staged("data.json");
-            put(&storage, &key, &bytes).await;
-            assert!(get(&storage, &key).await == bytes);
+            put(storage, &key, &bytes).await;
+            assert!(get(storage, &key).await == bytes);
         }
     }
 }
 
 #[tokio::test]
 async fn a_range_reads_exactly_its_bytes() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let key = staged("a");
-        put(&storage, &key, b"0123456789").await;
+        put(storage, &key, b"0123456789").await;
         let part = storage.read_range(&key, 2..5).await.unwrap();
         let part: Vec<Bytes> = part.try_collect().await.unwrap();
         assert_eq!(part.concat(), b"234");
@@ -68,24 +121,24 @@ async fn a_range_reads_exactly_its_bytes() {
 
 #[tokio::test]
 async fn publishing_twice_is_publishing_once() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let (from, to) = (staged("pack.zip"), Key::artifact(ORG, EXPORT, &[9; 32]));
-        put(&storage, &from, b"pack").await;
+        put(storage, &from, b"pack").await;
         storage.publish(&from, &to).await.unwrap();
         storage.publish(&from, &to).await.unwrap();
-        assert_eq!(get(&storage, &to).await, b"pack");
+        assert_eq!(get(storage, &to).await, b"pack");
         assert!(!storage.exists(&from).await.unwrap());
     }
 }
 
 #[tokio::test]
 async fn publishing_over_an_earlier_copy_leaves_one_object() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let to = Key::artifact(ORG, EXPORT, &[9; 32]);
         for from in [staged("pack.zip"), staged("pack.zip")] {
-            put(&storage, &from, b"pack").await;
+            put(storage, &from, b"pack").await;
             storage.publish(&from, &to).await.unwrap();
         }
         let found: Vec<_> = storage.artifacts().await.unwrap().try_collect().await.unwrap();
@@ -96,8 +149,8 @@ async fn publishing_over_an_earlier_copy_leaves_one_object() {
 
 #[tokio::test]
 async fn publishing_what_was_never_written_says_that_it_is_missing() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let error = storage.publish(&staged("x"), &Key::artifact(ORG, EXPORT, &[9; 32])).await;
         let error = error.unwrap_err();
         assert!(error.is_missing() && !error.is_transient(), "{error}");
@@ -106,11 +159,11 @@ async fn publishing_what_was_never_written_says_that_it_is_missing() {
 
 #[tokio::test]
 async fn a_sweep_takes_every_attempt_of_its_run_and_nothing_else() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let other = Key::staging(&Attempt::new(Uuid::from_u128(8), 1, 1), "a");
         for key in [&staged("a"), &staged("a"), &staged("b"), &other] {
-            put(&storage, key, b"x").await;
+            put(storage, key, b"x").await;
         }
         storage.sweep(RUN).await.unwrap();
         storage.sweep(RUN).await.unwrap();
@@ -122,8 +175,8 @@ async fn a_sweep_takes_every_attempt_of_its_run_and_nothing_else() {
 
 #[tokio::test]
 async fn an_unfinished_object_is_found_by_the_sweep() {
-    let (_folder, places) = places();
-    let [disk, _] = places;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = on_disk(folder.path());
     let mut writer = disk.writer(&staged("half")).await.unwrap();
     writer.write(vec![1; 2 * CHUNK_BYTES].into()).await.unwrap();
     drop(writer);
@@ -134,8 +187,8 @@ async fn an_unfinished_object_is_found_by_the_sweep() {
 
 #[tokio::test]
 async fn an_aborted_object_is_gone() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let key = staged("a");
         let mut writer = storage.writer(&key).await.unwrap();
         writer.write(vec![1; 2 * CHUNK_BYTES].into()).await.unwrap();
@@ -146,10 +199,10 @@ async fn an_aborted_object_is_gone() {
 
 #[tokio::test]
 async fn removing_is_repeatable_and_absence_is_told_from_trouble() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let key = staged("a");
-        put(&storage, &key, b"x").await;
+        put(storage, &key, b"x").await;
         storage.remove(&key).await.unwrap();
         storage.remove(&key).await.unwrap();
         assert_eq!(storage.find(&key).await.unwrap(), None);
@@ -161,8 +214,8 @@ async fn removing_is_repeatable_and_absence_is_told_from_trouble() {
 
 #[tokio::test]
 async fn readiness_leaves_nothing_behind() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let (one, two) = tokio::join!(storage.check(), storage.check());
         one.unwrap();
         two.unwrap();
@@ -245,9 +298,9 @@ async fn an_unmounted_volume_is_trouble_and_takes_no_bytes() {
 
 #[tokio::test]
 async fn what_a_killed_readiness_check_left_is_swept() {
-    let (_folder, places) = places();
-    for storage in places {
-        put(&storage, &Key::probe(), b"left").await;
+    let places = places().await;
+    for storage in &places.all {
+        put(storage, &Key::probe(), b"left").await;
         storage.sweep_probes().await.unwrap();
         storage.sweep_probes().await.unwrap();
         let probes = storage.operator.list("probe/").await.unwrap_or_default();
@@ -258,12 +311,12 @@ async fn what_a_killed_readiness_check_left_is_swept() {
 
 #[tokio::test]
 async fn what_was_published_for_an_export_goes_and_nothing_else() {
-    let (_folder, places) = places();
-    for storage in places {
+    let places = places().await;
+    for storage in &places.all {
         let other = Key::artifact(ORG, Uuid::from_u128(3), &[9; 32]);
         let [one, two] = [[1; 32], [2; 32]].map(|sha256| Key::artifact(ORG, EXPORT, &sha256));
         for key in [&one, &two, &other] {
-            put(&storage, key, b"pack").await;
+            put(storage, key, b"pack").await;
         }
         storage.remove_artifacts(ORG, EXPORT).await.unwrap();
         storage.remove_artifacts(ORG, EXPORT).await.unwrap();

@@ -1,31 +1,47 @@
 //! Writing one object in chunks.
 //!
-//! Nothing is promised of an object whose writer was not closed; it may exist in part. That is harmless under `staging/`, where
-//! only a checkpoint gives an object a meaning, and the run's sweep takes it away.
+//! In a bucket an object appears when its writer is closed, and not before. In a folder one whose writer was not closed may exist in
+//! part: harmless under `staging/`, where only a checkpoint gives an object a meaning, and the run's sweep takes it away.
 
 use bytes::{Bytes, BytesMut};
 
+use crate::place::Place;
 use crate::{CHUNK_BYTES, Error, Key, Operation, Stat, Storage};
+
+/// How much goes to a bucket at once. Services take parts of 5 MiB or more and 10,000 of them, so an object may have 80 GB.
+const PART_BYTES: usize = 8 << 20;
+
+/// Nobody but us reads an object; what it is stands elsewhere.
+const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// An object that is being written.
 pub struct Writer {
     storage: Storage,
     key: Key,
-    inner: opendal::Writer,
+    /// Absent once it is closed or given up.
+    inner: Option<opendal::Writer>,
     waiting: BytesMut,
     written_bytes: u64,
 }
 
 impl Storage {
-    /// Starts an object at `key`, or starts it afresh.
+    /// Starts an object at `key`. Keys of writers are used once; a folder would write over what is there.
     pub async fn writer(&self, key: &Key) -> Result<Writer, Error> {
-        self.require(Operation::Write, key.as_str())?;
-        let inner = self.operator.writer(key.as_str()).await;
+        self.require(Operation::Write, key.as_str()).await?;
+        let writer = self.operator.writer_with(key.as_str());
+        let inner = match &self.place {
+            Place::Folder(_) | Place::Memory => writer.await,
+            Place::Bucket(_) => writer.chunk(PART_BYTES).content_type(CONTENT_TYPE).await,
+            // An upload that is begun this way and never ended goes by itself after a week.
+            Place::WriteOnceBucket(_) => {
+                writer.if_not_exists(true).content_type(CONTENT_TYPE).await
+            }
+        };
         let inner = inner.map_err(|e| self.error(Operation::Write, key, e))?;
         Ok(Writer {
             storage: self.clone(),
             key: key.clone(),
-            inner,
+            inner: Some(inner),
             waiting: BytesMut::new(),
             written_bytes: 0,
         })
@@ -63,31 +79,53 @@ impl Writer {
         Ok(())
     }
 
-    /// Finishes the object: its bytes and its name are on disk when this returns.
+    /// Finishes the object: its bytes and its name are at rest when this returns.
     pub async fn close(mut self) -> Result<Stat, Error> {
         let rest = self.waiting.split().freeze();
         if !rest.is_empty() || self.written_bytes == 0 {
             self.send(rest).await?;
         }
-        let closed = self.inner.close().await;
-        closed.map_err(|e| self.storage.error(Operation::Write, &self.key, e))?;
+        if let Some(inner) = &mut self.inner {
+            let closed = inner.close().await;
+            closed.map_err(|e| self.storage.error(Operation::Write, &self.key, e))?;
+        }
+        self.inner = None;
         self.storage.sync_folders(&self.key).await?;
         Ok(Stat { size_bytes: self.written_bytes })
     }
 
     /// Gives the object up and removes what was written of it.
     pub async fn abort(mut self) -> Result<(), Error> {
-        match self.inner.abort().await {
+        let Some(mut inner) = self.inner.take() else { return Ok(()) };
+        match inner.abort().await {
             Err(e) if e.kind() == opendal::ErrorKind::Unsupported => {
-                let Self { storage, key, .. } = self;
-                storage.remove(&key).await
+                self.storage.remove(&self.key).await
             }
             aborted => aborted.map_err(|e| self.storage.error(Operation::Write, &self.key, e)),
         }
     }
 
     async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
-        let sent = self.inner.write(chunk).await;
+        let Some(inner) = &mut self.inner else { return Ok(()) };
+        let sent = inner.write(chunk).await;
         sent.map_err(|e| self.storage.error(Operation::Write, &self.key, e))
+    }
+}
+
+impl Drop for Writer {
+    /// Whoever drops a writer has failed or was cancelled: the parts that a bucket keeps for it are given up behind it.
+    fn drop(&mut self) {
+        let Some(mut inner) = self.inner.take().filter(|_| self.storage.place.is_bucket()) else {
+            return;
+        };
+        let key = self.key.clone();
+        // Outside a runtime only when the process ends; the bucket's own rules take the parts away then.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = inner.abort().await {
+                    tracing::warn!(%key, %error, "an unfinished upload could not be given up; the bucket's lifecycle rule ends it");
+                }
+            });
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Step `purge_rows`: what each organisation need not keep any longer, in one short transaction each.
 
 use db::OrgTx;
+use db::idempotency::{self, Owner};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::ids::OrgId;
@@ -27,7 +28,9 @@ pub(super) async fn part(
 ) -> Result<Done, Failure> {
     let mut done = Done::default();
     if reached == Reached::default() {
-        done.checks += platform(&step).await.map_err(trouble::database)?;
+        let (answers, checks) = platform(&step).await.map_err(trouble::database)?;
+        done.answers += answers;
+        done.checks += checks;
     }
     let mut part = Part::begin(&step, PURGE_ROWS, plan, reached).await?;
     while let Some(org) = part.next().await {
@@ -47,16 +50,17 @@ pub(super) async fn part(
     Ok(done)
 }
 
-async fn platform(step: &StepContext<Ports>) -> db::Result<u64> {
+async fn platform(step: &StepContext<Ports>) -> db::Result<(u64, u64)> {
     let mut tx = step.pool.begin().await?;
+    let answers = idempotency::purge(&mut tx, Owner::Platform, step.now()).await?;
     let checks = db::chain_checks::purge(&mut tx, ChainId::Platform).await?;
     tx.commit().await?;
-    Ok(checks)
+    Ok((answers, checks))
 }
 
 async fn organisation(step: &StepContext<Ports>, org: OrgId) -> db::Result<(u64, u64)> {
     let mut tx = OrgTx::begin(&step.pool, org).await?;
-    let answers = db::idempotency::purge(&mut tx, org, step.now()).await?;
+    let answers = idempotency::purge(&mut tx, Owner::Org(org), step.now()).await?;
     let checks = db::chain_checks::purge(&mut tx, ChainId::Org(org)).await?;
     tx.commit().await?;
     Ok((answers, checks))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use db::OrgTx;
-use db::idempotency::{self, Answer};
+use db::idempotency::{self, Answer, Owner};
 use engine::testing::{Harness, exercise};
 use engine::{Client, End, Outcome, Workflow as _};
 use evidence::ids::OrgId;
@@ -48,6 +48,14 @@ impl Attic {
         sqlx::query(sql).bind(org.0).bind(key).bind(at).execute(&self.owner).await.unwrap();
     }
 
+    /// An answer to a platform administrator, which is not given again.
+    async fn platform_answer(&self) {
+        let sql = "insert into platform_idempotency_keys values ($1, sha256('x'), 202, '{}', $2)";
+        let at = self.world.clock.now() - Duration::hours(25);
+        let key = Uuid::from_u128(rand::random()).to_string();
+        sqlx::query(sql).bind(key).bind(at).execute(&self.owner).await.unwrap();
+    }
+
     async fn check_of(&self, org: OrgId, status: &str, days: i32) {
         let sql = "insert into audit_chain_checks
                      (chain, checked_at, checked_by, extent, status, checked, message)
@@ -60,8 +68,8 @@ impl Attic {
         let mut tx = OrgTx::begin(&self.world.ports.pool, org).await.unwrap();
         // As old as the answers were, so that finding them does not depend on their age.
         let then = self.world.clock.now() - Duration::days(30);
-        let old = idempotency::find(&mut tx, org, "old", then).await.unwrap();
-        [old, idempotency::find(&mut tx, org, "fresh", then).await.unwrap()]
+        let old = idempotency::find(&mut tx, Owner::Org(org), "old", then).await.unwrap();
+        [old, idempotency::find(&mut tx, Owner::Org(org), "fresh", then).await.unwrap()]
     }
 }
 
@@ -72,6 +80,7 @@ impl Harness for Attic {
         let (org, _) = self.world.org().await;
         self.answer(org, "old", Duration::hours(25)).await;
         self.answer(org, "fresh", Duration::hours(1)).await;
+        self.platform_answer().await;
         for (status, days) in [("ok", 91), ("ok", 89), ("broken", 400)] {
             self.check_of(org, status, days).await;
         }
@@ -102,6 +111,9 @@ impl Harness for Attic {
         if matches!(end.outcome, Outcome::Succeeded(_)) {
             assert!(old_answer.is_none() && client.find(old).await.unwrap().is_none());
             assert_eq!(kept, ["ok", "broken"]);
+            let platform = sqlx::query_scalar("select count(*) from platform_idempotency_keys");
+            let platform: i64 = platform.fetch_one(&self.owner).await.unwrap();
+            assert_eq!(platform, 0);
         } else {
             assert!(kept.len() >= 2, "{kept:?}");
         }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use storage::{Encryption, GcsCredentials, Options};
 
 use crate::config::{self, Config, Issuer, Oidc};
 use crate::say;
@@ -45,7 +46,6 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("REDIS_URL", config.redis_url.to_string()),
         ("OIDC_ISSUER", issuer),
         ("API_KEY_PEPPER", config.api_key_pepper.to_string()),
-        ("STORAGE_ROOT", config.storage_root.display().to_string()),
         ("PDF_ENABLED", config.pdf.enabled.to_string()),
         ("CHROMIUM", chromium),
         ("CHROMIUM_SANDBOX", config.pdf.sandbox.to_string()),
@@ -54,7 +54,9 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("WORKER_CONCURRENCY", config.worker_concurrency.to_string()),
         ("WORKER_LEASE_MS", config.worker_lease.as_millis().to_string()),
         ("SCAN_MAX_BYTES", config.scan_max_bytes.to_string()),
+        ("WRITES_PER_MINUTE", config.writes_per_minute.to_string()),
     ];
+    rows.extend(storage(&config.storage));
     rows.extend(identity(&config.oidc));
     rows.into_iter().map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value]).collect()
 }
@@ -84,4 +86,50 @@ fn identity(oidc: &Oidc) -> Vec<(&'static str, String)> {
         rows.push(("OIDC_SCOPES", browser.scopes.clone()));
     }
     rows
+}
+
+/// What is said of storage depends on its kind.
+fn storage(options: &Options) -> Vec<(&'static str, String)> {
+    const FROM_ENVIRONMENT: &str = "as the environment says";
+    let of_bucket = |bucket: &str, prefix: &str, endpoint: Option<&str>| {
+        vec![
+            ("STORAGE_BUCKET", bucket.to_owned()),
+            ("STORAGE_PREFIX", prefix.to_owned()),
+            ("STORAGE_ENDPOINT", endpoint.unwrap_or("the service's own").to_owned()),
+        ]
+    };
+    match options {
+        Options::Fs { root } => {
+            vec![("STORAGE", "fs".to_owned()), ("STORAGE_ROOT", root.display().to_string())]
+        }
+        Options::Memory => vec![("STORAGE", "memory".to_owned())],
+        Options::S3(s3) => {
+            let mut rows = vec![("STORAGE", "s3".to_owned())];
+            rows.extend(of_bucket(&s3.bucket, &s3.prefix, s3.endpoint.as_deref()));
+            let encryption = match &s3.encryption {
+                Encryption::OfBucket => "bucket",
+                Encryption::S3 => "s3",
+                Encryption::Kms { .. } => "kms",
+            };
+            let key = s3.access_key.as_ref().map_or(FROM_ENVIRONMENT, |_| "•••");
+            rows.extend([
+                ("S3_REGION", s3.region.clone()),
+                ("S3_PATH_STYLE", s3.is_path_style.to_string()),
+                ("S3_ACCESS_KEY_ID", key.to_owned()),
+                ("S3_ENCRYPTION", encryption.to_owned()),
+            ]);
+            rows
+        }
+        Options::Gcs(gcs) => {
+            let mut rows = vec![("STORAGE", "gcs".to_owned())];
+            rows.extend(of_bucket(&gcs.bucket, &gcs.prefix, gcs.endpoint.as_deref()));
+            let credentials = match &gcs.credentials {
+                GcsCredentials::Environment => FROM_ENVIRONMENT.to_owned(),
+                GcsCredentials::File(file) => file.display().to_string(),
+                GcsCredentials::Anonymous => "nobody".to_owned(),
+            };
+            rows.push(("GCS_CREDENTIALS_FILE", credentials));
+            rows
+        }
+    }
 }

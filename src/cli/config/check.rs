@@ -41,6 +41,9 @@ fn numbers(config: &Config, source: &mut Source) {
     if config.worker_lease < LEASE_MIN {
         source.fault("worker_lease_ms", format!("must be {} or more", LEASE_MIN.as_millis()));
     }
+    if config.writes_per_minute == 0 {
+        source.fault("writes_per_minute", "must be 1 or more");
+    }
     if config.scan_max_bytes == 0 || usize::try_from(config.scan_max_bytes).is_err() {
         source.fault("scan_max_bytes", "must be 1 or more, and no more than memory can be");
     }
@@ -67,8 +70,11 @@ fn is_web_address(text: &str) -> bool {
 }
 
 fn files(config: &Config, source: &mut Source) {
-    let (root, key) = (&config.storage_root, &config.signing_key_file);
-    if !root.as_os_str().is_empty() && !is_folder_or_can_be(root) {
+    let key = &config.signing_key_file;
+    if let storage::Options::Fs { root } = &config.storage
+        && !root.as_os_str().is_empty()
+        && !is_folder_or_can_be(root)
+    {
         let what = format!("names {}, which is no folder and cannot become one", root.display());
         source.fault("storage_root", what);
     }

@@ -9,6 +9,7 @@ mod check;
 mod identity;
 mod secret;
 mod source;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -107,13 +108,15 @@ pub(crate) struct Config {
     pub(crate) redis_url: Secret,
     pub(crate) oidc: Oidc,
     pub(crate) api_key_pepper: Secret,
-    pub(crate) storage_root: PathBuf,
+    pub(crate) storage: ::storage::Options,
     pub(crate) pdf: Pdf,
     pub(crate) signing_key_file: PathBuf,
     pub(crate) worker_concurrency: usize,
     /// How long a worker may be silent before its runs are taken over.
     pub(crate) worker_lease: Duration,
     pub(crate) scan_max_bytes: u64,
+    /// How many times in a minute a person or an API key may change something.
+    pub(crate) writes_per_minute: u32,
     /// Variables that look like settings and are none.
     pub(crate) unknown: Vec<String>,
 }
@@ -143,12 +146,13 @@ impl Config {
             redis_url: Secret::new(source.require("redis_url", "the URL of Redis, such as redis://127.0.0.1:6379")),
             oidc: identity::read(&mut source, environment),
             api_key_pepper: pepper(&mut source),
-            storage_root: source.require("storage_root", "the folder that holds the packs").into(),
+            storage: storage::read(&mut source, environment),
             pdf: pdf(&mut source, environment),
             signing_key_file: source.require("signing_key_file", "a PEM file with the Ed25519 key that signs packs (openssl genpkey -algorithm ed25519)").into(),
             worker_concurrency: source.parse("worker_concurrency", 4, "a whole number"),
             worker_lease: Duration::from_millis(source.parse("worker_lease_ms", 10_000, "a number of milliseconds")),
             scan_max_bytes: source.parse("scan_max_bytes", SCAN_MAX_BYTES, "a number of bytes"),
+            writes_per_minute: source.parse("writes_per_minute", server::limiter::Quota::writes().limit, "a whole number"),
             unknown: Vec::new(),
         };
         // Known to the program, though not to its services: `driftpack migrate` reads it.

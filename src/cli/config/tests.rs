@@ -139,6 +139,76 @@ fn what_would_fail_at_the_first_request_fails_at_the_start() {
     }
 }
 
+const ON_S3: &[(&str, &str)] = &[
+    ("DRIFTWISE_STORAGE_ROOT", ""),
+    ("DRIFTWISE_STORAGE", "s3"),
+    ("DRIFTWISE_STORAGE_BUCKET", "packs"),
+    ("DRIFTWISE_STORAGE_PREFIX", "/production/eu/"),
+    ("DRIFTWISE_S3_REGION", "eu-central-1"),
+    ("DRIFTWISE_S3_ACCESS_KEY_ID", "AKIA"),
+    ("DRIFTWISE_S3_SECRET_ACCESS_KEY", "hunter2"),
+];
+
+fn on_s3(changes: &[(&'static str, &'static str)]) -> Result<Config, Faults> {
+    load(&[ON_S3, changes].concat())
+}
+
+#[test]
+fn packs_can_lie_in_a_bucket_and_its_secret_never_prints() {
+    let config = on_s3(&[("DRIFTWISE_S3_ENCRYPTION", "kms"), ("DRIFTWISE_S3_KMS_KEY_ID", "k")])
+        .expect("it is good");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let ::storage::Options::S3(s3) = config.storage else { panic!("S3 was asked for") };
+    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str()), ("packs", "production/eu"));
+    assert!(!s3.is_path_style && s3.endpoint.is_none());
+    assert_eq!(s3.access_key.expect("it was named").secret, "hunter2");
+    assert_eq!(s3.encryption, ::storage::Encryption::Kms { key_id: Some("k".to_owned()) });
+
+    let config = on_s3(&[
+        ("DRIFTWISE_STORAGE_ENDPOINT", "http://minio:9000/"),
+        ("DRIFTWISE_S3_REGION", ""),
+        ("DRIFTWISE_S3_ACCESS_KEY_ID", ""),
+        ("DRIFTWISE_S3_SECRET_ACCESS_KEY", ""),
+    ])
+    .expect("a compatible service has no region, and the environment may have credentials");
+    let ::storage::Options::S3(s3) = config.storage else { panic!("S3 was asked for") };
+    assert!(s3.is_path_style && s3.access_key.is_none());
+    assert_eq!(s3.endpoint.as_deref(), Some("http://minio:9000"));
+
+    let gcs = load(&[
+        ("DRIFTWISE_STORAGE_ROOT", ""),
+        ("DRIFTWISE_STORAGE", "gcs"),
+        ("DRIFTWISE_STORAGE_BUCKET", "packs"),
+    ]);
+    assert!(matches!(gcs.expect("it is good").storage, ::storage::Options::Gcs(_)));
+}
+
+#[test]
+fn a_faulty_bucket_fails_at_the_start_and_the_fault_names_the_setting() {
+    for (name, value) in [
+        ("STORAGE", "s4"),
+        ("STORAGE_ROOT", "/srv/packs"),
+        ("STORAGE_BUCKET", ""),
+        ("STORAGE_BUCKET", "s3://packs"),
+        ("STORAGE_PREFIX", "../other"),
+        ("STORAGE_ENDPOINT", "minio:9000"),
+        ("STORAGE_ENDPOINT", "https://u:hunter2@minio"),
+        ("S3_REGION", ""),
+        ("S3_PATH_STYLE", "yes"),
+        ("S3_ACCESS_KEY_ID", ""),
+        ("S3_SECRET_ACCESS_KEY", ""),
+        ("S3_ENCRYPTION", "aes"),
+        ("S3_KMS_KEY_ID", "k"),
+        ("GCS_CREDENTIALS_FILE", "/etc/passwd"),
+        ("GCS_ANONYMOUS", "true"),
+    ] {
+        let name: &'static str = format!("DRIFTWISE_{name}").leak();
+        let message = on_s3(&[(name, value)]).expect_err("it is faulty").to_string();
+        assert!(message.contains(&format!("\n  {name}: ")), "{name}={value}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
 #[test]
 fn a_value_that_is_no_utf8_is_a_fault_of_that_setting_alone() {
     let garbled = std::ffi::OsString::from_vec(vec![0xff, b'x']);

@@ -2,13 +2,15 @@
 
 mod request;
 mod row;
+mod window;
 
 use evidence::ids::ExportId;
-use poem_openapi::param::{Header, Query};
+use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use storage::Key;
 
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::Timestamp;
 use super::word::ExportStatus;
@@ -38,6 +40,12 @@ pub(crate) struct AuditExportList {
     offset: u32,
 }
 
+impl Answer for AuditExport {
+    fn status(&self) -> u16 {
+        202
+    }
+}
+
 #[derive(ApiResponse)]
 enum Requested {
     /// The pack is requested; watch it at `Location`.
@@ -61,7 +69,7 @@ statuses! {
     RequestErrors = [400, 401, 402, 403, 404, 408, 413, 415, 422, 429, 500, 503];
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    DeleteErrors = [401, 403, 404, 410, 500, 503];
+    DeleteErrors = [401, 403, 404, 410, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -81,12 +89,12 @@ impl Api {
         /// The organisation.
         #[oai(name = "org_id")]
         scope: OrgScope<RequestPack>,
-        /// 1 to 255 printable ASCII characters. The same key with the same body within 24 hours gives the same answer and requests nothing again.
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
         #[oai(name = "Idempotency-Key")]
-        idempotency_key: Header<Option<String>>,
+        idempotency_key: IdempotencyKey,
         body: JsonBody<AuditExportRequest>,
     ) -> Result<Requested, Refused<RequestErrors>> {
-        let row = request::request(scope, idempotency_key.0, body.0).await?;
+        let row = request::request(scope, idempotency_key, body.0).await?;
         let location = format!("/api/v2/orgs/{}/audit-exports/{}", row.org_id, row.id);
         Ok(Requested::Accepted(Json(row), location))
     }

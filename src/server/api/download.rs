@@ -4,15 +4,19 @@
 //! - No byte leaves without an audit entry that is committed and says how many were asked for. Each
 //!   answer that sends bytes has one of its own, so the entries never say less than what was sent.
 //! - An answer without bytes (`HEAD`, 304) is no download.
+//! - Nobody gets the end of a file whose bytes are not the ones that its row speaks of: the connection is cut before it, and the
+//!   operator reads why. A part of a file says nothing by itself; who puts parts together compares the whole with the `ETag`.
 //! - Memory does not grow with the file.
 
 mod range;
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use db::exports::{Export, Status};
 use evidence::ids::ExportId;
-use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use poem::Body;
 use poem_openapi::param::Header;
 use poem_openapi::payload::Binary;
@@ -112,6 +116,7 @@ struct File {
     id: ExportId,
     key: Key,
     size_bytes: u64,
+    sha256: [u8; 32],
     etag: String,
     disposition: String,
 }
@@ -141,7 +146,7 @@ impl File {
             return Err(Error::ArtifactMissing);
         }
         let etag = format!("\"{}\"", hex::encode(sha256));
-        Ok(Self { id: export.id, key, size_bytes, etag, disposition: attachment(&name) })
+        Ok(Self { id: export.id, key, size_bytes, sha256, etag, disposition: attachment(&name) })
     }
 
     async fn send(self, scope: &OrgScope<DownloadPack>, wanted: Wanted) -> Result<Download> {
@@ -165,6 +170,18 @@ impl File {
         })
     }
 
+    async fn read(
+        &self,
+        scope: &OrgScope<DownloadPack>,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, storage::Error>>> {
+        let storage = &scope.context.state.storage;
+        if range == (0..self.size_bytes) {
+            return Ok(storage.read_whole(&self.key, self.size_bytes, self.sha256).await?.boxed());
+        }
+        Ok(storage.read_range(&self.key, range).await?.boxed())
+    }
+
     /// The bytes, once it is on record that they are sent.
     async fn body(
         &self,
@@ -172,7 +189,7 @@ impl File {
         range: Range<u64>,
         length: u64,
     ) -> Result<Body> {
-        let stream = scope.context.state.storage.read_range(&self.key, range).await?;
+        let stream = self.read(scope, range).await?;
         let mut tx = scope.begin().await?;
         db::exports::downloaded(&mut tx, scope.org.id, self.id, length, &scope.cause()).await?;
         tx.commit().await?;

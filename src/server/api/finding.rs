@@ -28,7 +28,7 @@ pub(crate) struct FindingDecision {
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    DecideErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
+    DecideErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
 }
 
 pub(crate) struct Api;

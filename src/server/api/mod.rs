@@ -14,6 +14,7 @@ mod custom_rule;
 mod download;
 mod finding;
 mod given;
+mod idempotency;
 mod invitation;
 mod me;
 mod member;

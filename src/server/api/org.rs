@@ -2,10 +2,12 @@
 
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
 use super::body::JsonBody;
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::Timestamp;
 use super::word::OrgPlan;
@@ -61,8 +63,8 @@ enum Created {
 statuses! {
     ListErrors = [400, 401, 403, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    CreateErrors = [400, 401, 403, 408, 409, 413, 415, 422, 500, 503];
-    ChangeErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+    CreateErrors = [400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503];
+    ChangeErrors = [400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -76,13 +78,22 @@ impl Api {
     async fn create(
         &self,
         admin: PlatformAdmin,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<OrgRequest>,
     ) -> Result<Created, Refused<CreateErrors>> {
+        let asked = key.asked(&admin, &body.0.to_json_string());
         let OrgRequest { slug, name, plan } = body.0;
         let mut tx = admin.context.state.pool.begin().await?;
+        if let Some(org) = asked.answered(&mut tx).await? {
+            return Ok(Created::Org(Json(org)));
+        }
         let org = db::orgs::create(&mut tx, &slug, &name, plan.into(), &admin.cause()).await?;
+        let org = Org::from(org);
+        asked.keep(&mut tx, &org).await?;
         tx.commit().await?;
-        Ok(Created::Org(Json(org.into())))
+        Ok(Created::Org(Json(org)))
     }
 
     /// List organisations
@@ -136,6 +147,12 @@ impl Api {
         let org = db::orgs::set_plan(&mut tx, org_id.0.into(), plan, &admin.cause()).await?;
         tx.commit().await?;
         Ok(Json(org.into()))
+    }
+}
+
+impl Answer for Org {
+    fn status(&self) -> u16 {
+        201
     }
 }
 

@@ -12,6 +12,7 @@ use poem_openapi::{ApiResponse, OpenApi};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::Timestamp;
 use super::upload::Upload;
@@ -36,8 +37,20 @@ enum HandedIn {
     Added(Json<Receipt>),
 }
 
+impl HandedIn {
+    fn of(receipt: Receipt) -> Self {
+        if receipt.duplicate { Self::Known(Json(receipt)) } else { Self::Added(Json(receipt)) }
+    }
+}
+
+impl Answer for Receipt {
+    fn status(&self) -> u16 {
+        if self.duplicate { 200 } else { 201 }
+    }
+}
+
 statuses! {
-    HandInErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+    HandInErrors = [400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503];
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
 }
@@ -79,6 +92,7 @@ impl Api {
             description = "Pull request that the pipeline works on."
         )
     )]
+    #[expect(clippy::too_many_arguments, reason = "one argument per documented parameter")]
     async fn ingest(
         &self,
         /// The organisation.
@@ -88,6 +102,9 @@ impl Api {
         state_source: Query<String>,
         /// When the tool looked. Without it the file's own time counts, and without that the time of receipt. Up to five minutes in the future count as now.
         observed_at: Query<Option<Timestamp>>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         upload: Upload,
     ) -> Result<HandedIn, Refused<HandInErrors>> {
         checked_name(&state_source.0)?;
@@ -95,7 +112,11 @@ impl Api {
         let file = read(&scope, upload).await?;
         let caller = observed_at.0.map(|at| at.0);
         let (at, source) = observed_at_of(caller, file.observation.observed_at, scope.context.now)?;
+        let asked = key.asked(&scope, &hex::encode(file.sha256));
         let mut tx = scope.begin().await?;
+        if let Some(receipt) = asked.answered(&mut tx).await? {
+            return Ok(HandedIn::of(receipt));
+        }
         let state_source = db::state_sources::ensure(
             &mut tx,
             scope.org.id,
@@ -118,10 +139,10 @@ impl Api {
             now: scope.context.now,
         };
         let ingested = db::scans::ingest(&mut tx, ingest).await?;
+        let receipt = Receipt::new(ingested, source);
+        asked.keep(&mut tx, &receipt).await?;
         tx.commit().await?;
-        let is_known = ingested.duplicate;
-        let receipt = Json(Receipt::new(ingested, source));
-        Ok(if is_known { HandedIn::Known(receipt) } else { HandedIn::Added(receipt) })
+        Ok(HandedIn::of(receipt))
     }
 
     /// List drift scans

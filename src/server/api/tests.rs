@@ -11,6 +11,7 @@ mod metrics;
 mod operate;
 mod order;
 mod org;
+mod repeat;
 mod request;
 mod schedule;
 mod session;

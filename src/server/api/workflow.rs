@@ -161,6 +161,15 @@ impl Api {
     }
 }
 
+/// As [`find`], as the transaction of `conn` sees it.
+async fn find_on(
+    engine: &Client,
+    conn: &mut engine::Connection,
+    run_id: Uuid,
+) -> Result<engine::RunView> {
+    Ok(engine.find_on(conn, run_id).await?.ok_or(Denied::NotFound("workflow run"))?)
+}
+
 async fn find(engine: &Client, run_id: Uuid) -> Result<engine::RunView> {
     Ok(engine.find(run_id).await?.ok_or(Denied::NotFound("workflow run"))?)
 }

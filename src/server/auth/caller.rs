@@ -33,6 +33,15 @@ impl Caller {
         }
     }
 
+    /// Counts a request that may change something against what its caller may.
+    pub(super) async fn pace(&self, request: &Request, state: &State) -> Result<()> {
+        if request.method().is_safe() {
+            return Ok(());
+        }
+        let actor = self.actor();
+        state.limiter.pace(&format!("{}:{}", actor.kind, actor.id)).await
+    }
+
     /// Verifies the request's credentials.
     pub(super) async fn of(request: &Request, state: &State, now: Time) -> Result<Self> {
         match Credentials::of(request, &state.options.base_url)? {
@@ -174,6 +183,7 @@ impl<'a> ApiExtractor<'a> for Anyone {
     ) -> poem::Result<Self> {
         let context = Context::of(request);
         let caller = Caller::of(request, &context.state, context.now).await?;
+        caller.pace(request, &context.state).await?;
         Ok(Self { caller, context })
     }
 }
@@ -197,14 +207,15 @@ impl<'a> ApiExtractor<'a> for PlatformAdmin {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         let context = Context::of(request);
-        match Caller::of(request, &context.state, context.now).await? {
-            Caller::Key(_) => Err(crate::errors::Error::from(Denied::OidcRequired).into()),
+        let caller = Caller::of(request, &context.state, context.now).await?;
+        let user = match &caller {
+            Caller::Key(_) => return Err(crate::errors::Error::from(Denied::OidcRequired).into()),
             Caller::Person(user) if !user.is_platform_admin => {
-                Err(crate::errors::Error::from(Denied::PlatformAdminRequired).into())
+                return Err(crate::errors::Error::from(Denied::PlatformAdminRequired).into());
             }
-            Caller::Person(user) => {
-                Ok(Self { actor: Actor::operator(&user.id.to_string()), context })
-            }
-        }
+            Caller::Person(user) => user,
+        };
+        caller.pace(request, &context.state).await?;
+        Ok(Self { actor: Actor::operator(&user.id.to_string()), context })
     }
 }

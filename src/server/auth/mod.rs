@@ -3,6 +3,7 @@
 //! Invariants
 //! - A handler learns of a caller only through an extractor of this module, so it cannot forget to ask.
 //! - The checks run in one order: 401 → 404 (organisation) → 403 → 402; input is looked at afterwards.
+//! - Who may change things is counted here, before a body is read: see `crate::limiter`.
 //! - Tokens and keys never appear in a log or an error.
 
 pub mod api_key;

@@ -70,6 +70,7 @@ impl<R: Right> OrgScope<R> {
         let org = db::orgs::find(&mut tx, id).await?.ok_or(Denied::OrgNotFound)?;
         tx.commit().await?;
         R::RULE.admit(&caller, role, org.plan)?;
+        caller.pace(request, &context.state).await?;
         Ok(Self { caller, org, role, context, right: PhantomData })
     }
 }

@@ -182,6 +182,19 @@ fn every_operation_says_what_it_is_what_it_refuses_and_shows_an_example() {
 }
 
 #[test]
+fn every_write_can_be_refused_for_its_number_and_every_post_can_be_repeated() {
+    for (name, operation) in operations(document()) {
+        if name.starts_with("GET ") {
+            continue;
+        }
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let takes_key = parameters.into_iter().any(|known| known["name"] == "Idempotency-Key");
+        assert!(takes_key || !name.starts_with("POST "), "{name} takes no Idempotency-Key");
+        assert!(operation["responses"].get("429").is_some(), "{name} does not document 429");
+    }
+}
+
+#[test]
 fn an_operation_that_lacks_something_is_found() {
     let (name, whole) = operations(document())
         .into_iter()

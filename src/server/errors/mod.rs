@@ -37,7 +37,7 @@ pub(crate) enum Error {
     #[error("the state does not allow it")]
     State(State),
     #[error("one request too many")]
-    RateLimited { limit: u32, window_seconds: u64, retry_after_seconds: u64 },
+    RateLimited { of: Limited, limit: u32, window_seconds: u64, retry_after_seconds: u64 },
     #[error("{0:?} cannot answer")]
     Down(Part, #[source] Cause),
     #[error("internal error")]
@@ -45,6 +45,15 @@ pub(crate) enum Error {
     /// The row says that the object exists, the storage says that it does not.
     #[error("the object of a finished pack is missing")]
     ArtifactMissing,
+}
+
+/// What there was too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limited {
+    /// Requests for packs of an organisation.
+    Packs,
+    /// Writes of a person or an API key.
+    Writes,
 }
 
 /// Who asks, and for what, is the reason.
@@ -90,6 +99,8 @@ pub(crate) enum Input {
         earliest_period_start: Time,
     },
     IdempotencyKeyReused,
+    /// The answer to this key held a secret that is shown once.
+    AnswerShownOnce,
     /// A scan file that cannot be read; the code is `evidence::input`'s.
     Scan {
         code: &'static str,

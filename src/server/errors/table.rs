@@ -5,7 +5,7 @@
 use evidence::time::stamp;
 use serde_json::{Value, json};
 
-use super::{Denied, Error, Input, Part, State};
+use super::{Denied, Error, Input, Limited, Part, State};
 
 /// One line of the table.
 pub(super) struct Row {
@@ -42,14 +42,10 @@ impl Error {
             Self::Denied(denied) => denied.row(),
             Self::Input(input) => input.row(),
             Self::State(state) => state.row(),
-            Self::RateLimited { limit, window_seconds, retry_after_seconds } => Row::new(
+            Self::RateLimited { of, limit, window_seconds, retry_after_seconds } => Row::new(
                 429,
                 "rate_limited",
-                format!(
-                    "{limit} packs were requested within the last {} hours; the next one can be \
-                     requested in {retry_after_seconds} seconds",
-                    window_seconds / 3600
-                ),
+                of.message(*limit, *window_seconds, *retry_after_seconds),
             )
             .with(json!({
                 "limit": limit,
@@ -67,6 +63,22 @@ impl Error {
                 500,
                 "artifact_missing",
                 "The file of this pack is missing from storage. Request a new pack and tell your operator.",
+            ),
+        }
+    }
+}
+
+impl Limited {
+    fn message(self, limit: u32, window_seconds: u64, retry_after_seconds: u64) -> String {
+        match self {
+            Self::Packs => format!(
+                "{limit} packs were requested within the last {} hours; the next one can be \
+                 requested in {retry_after_seconds} seconds",
+                window_seconds / 3600
+            ),
+            Self::Writes => format!(
+                "These credentials may change things {limit} times in {window_seconds} seconds; \
+                 nothing was done, go on in {retry_after_seconds} seconds, and more slowly."
             ),
         }
     }
@@ -147,6 +159,12 @@ impl Input {
                 422,
                 "idempotency_key_reused",
                 "This Idempotency-Key came with another request before; use a fresh key.",
+            ),
+            Self::AnswerShownOnce => Row::new(
+                422,
+                "answer_shown_once",
+                "This request was carried out before, and its answer held a secret that is shown once. If the answer \
+                 got lost, revoke what was made and ask again with a fresh Idempotency-Key.",
             ),
             // What is no JSON at all cannot be read; what is some other JSON can, and is refused.
             Self::Scan { code: code @ ("empty_input" | "not_utf8" | "invalid_json"), message } => {

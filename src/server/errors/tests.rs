@@ -29,6 +29,10 @@ pub(crate) fn every_kind() -> Vec<Error> {
     kinds
 }
 
+fn limited(of: Limited) -> Error {
+    Error::RateLimited { of, limit: 5, window_seconds: 86_400, retry_after_seconds: 17 }
+}
+
 fn of_the_server() -> Vec<Error> {
     vec![
         Denied::Unauthorized("There are no credentials").into(),
@@ -50,6 +54,7 @@ fn of_the_server() -> Vec<Error> {
         Input::PeriodOutsidePlanWindow { window_days: 30, earliest_period_start: Time::UNIX_EPOCH }
             .into(),
         Input::IdempotencyKeyReused.into(),
+        Input::AnswerShownOnce.into(),
         Input::ObservedAt { code: "observed_at_in_future", message: "in the future" }.into(),
         Input::BodyTooLarge { limit_bytes: 10 }.into(),
         Input::BodyInterrupted.into(),
@@ -68,7 +73,8 @@ fn of_the_server() -> Vec<Error> {
         State::Run { state: "succeeded", message: "It has succeeded.".into() }.into(),
         State::RouteNotFound.into(),
         State::MethodNotAllowed.into(),
-        Error::RateLimited { limit: 5, window_seconds: 86_400, retry_after_seconds: 17 },
+        limited(Limited::Packs),
+        limited(Limited::Writes),
         Error::Down(Part::Database, secret().into()),
         Error::Down(Part::RateLimiter, secret().into()),
         Error::Down(Part::Issuer { retry_after_seconds: 7 }, secret().into()),
@@ -150,9 +156,7 @@ async fn the_errors_that_users_meet_are_spelled_as_promised() {
     );
     assert_eq!(body["earliest_period_start"], "2026-01-02T03:04:05.000000Z");
 
-    let (status, headers, body) =
-        answer(Error::RateLimited { limit: 5, window_seconds: 86_400, retry_after_seconds: 17 })
-            .await;
+    let (status, headers, body) = answer(limited(Limited::Packs)).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "17"));
     assert_eq!(
         (&body["error"], &body["limit"], &body["window_seconds"], &body["retry_after"]),

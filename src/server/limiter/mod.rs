@@ -1,4 +1,4 @@
-//! How many packs an organisation may request: a sliding window in Redis.
+//! How many packs an organisation may request: a sliding window in Redis. And how fast one caller may write: [`pace`].
 //!
 //! Invariants
 //! - Exact under parallel callers on any number of servers: one script decides, on Redis' own clock.
@@ -7,7 +7,10 @@
 //! - When Redis does not answer in time nobody passes: the request is refused, never waved through,
 //!   and a call that reaches Redis after that takes no place.
 //! - A set holds at most `limit` members and goes by itself when the window has passed.
+//! - Nobody passes on a Redis that may have forgotten something: it must be vouched for since it was started, and what the database
+//!   knows is brought to it with each question. Who vouches, and when, is for [`crate::api`] to arrange with the database.
 
+mod pace;
 mod slot;
 
 use std::time::Duration;
@@ -18,13 +21,20 @@ use uuid::Uuid;
 
 pub(crate) use slot::{Place, Slot};
 
-use crate::errors::{Error, Part, Result};
+use crate::errors::{Error, Limited, Part, Result};
 
 /// How many requests in which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     pub limit: u32,
     pub window: Duration,
+}
+
+impl Quota {
+    /// Writes of one caller, unless configured otherwise.
+    pub fn writes() -> Self {
+        WRITES
+    }
 }
 
 impl Default for Quota {
@@ -34,6 +44,9 @@ impl Default for Quota {
     }
 }
 
+/// So many writes of one caller: enough for a pipeline that hands in a thousand scans in a row.
+const WRITES: Quota = Quota { limit: 1200, window: Duration::from_mins(1) };
+
 /// Where to count, and how much.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -41,7 +54,10 @@ pub struct Options {
     pub url: String,
     /// Before every key, so that installations can share a server.
     pub prefix: String,
+    /// Packs of an organisation.
     pub quota: Quota,
+    /// Writes of a person or an API key.
+    pub writes: Quota,
 }
 
 /// The limiter; cheap to clone.
@@ -50,7 +66,34 @@ pub struct Limiter {
     connection: ConnectionManager,
     prefix: String,
     quota: Quota,
+    writes: Quota,
+    own: pace::Own,
     answer_within: Duration,
+}
+
+/// An accepted request, as the database knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Of the attempt that was accepted.
+    pub(crate) id: Uuid,
+    /// Since 1970.
+    pub(crate) at_micros: i64,
+}
+
+/// What became of a try.
+pub(crate) enum Taken {
+    Place(Slot),
+    /// Redis is there and may not be believed.
+    Unvouched(Unvouched),
+}
+
+/// Why nobody can believe what Redis holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unvouched {
+    /// Nobody ever vouched for it, or it has lost its data.
+    Empty,
+    /// It was started again; it may lack what was written last.
+    Restarted,
 }
 
 /// One try at a request. Tries at the same request share one place.
@@ -95,6 +138,8 @@ impl Limiter {
             connection: ConnectionManager::new_lazy_with_config(client, config)?,
             prefix: options.prefix.clone(),
             quota: options.quota,
+            writes: options.writes,
+            own: pace::Own::default(),
             answer_within,
         })
     }
@@ -102,12 +147,14 @@ impl Limiter {
     /// Takes a place in the window of `org`; a further try at the same request takes over the place
     /// of the ones before. Tries at the same request must not overlap.
     ///
+    /// `known`: what the database knows to have been accepted within the window.
+    ///
     /// After an error the try holds no place, or is about to lose it.
-    pub(crate) async fn take(&self, org: Uuid, attempt: Attempt) -> Result<Slot> {
+    pub(crate) async fn take(&self, org: Uuid, attempt: Attempt, known: &[Known]) -> Result<Taken> {
         let not_after = self.time().await? + micros(self.answer_within);
         let until = tokio::time::Instant::now() + self.answer_within;
         let place = Place::new(self.clone(), org, attempt.clone());
-        let wait_micros = match self.ask(org, &attempt, not_after).await {
+        let wait_micros = match self.ask(org, &attempt, not_after, known).await {
             Ok(answer) => answer,
             Err(error) => {
                 // It may have been heard, or be heard until it is too late: only then can what it
@@ -117,22 +164,52 @@ impl Limiter {
                 return Err(error);
             }
         };
-        match u64::try_from(wait_micros) {
-            Ok(0) => Ok(Slot::new(place)),
-            Ok(wait_micros) => Err(Error::RateLimited {
-                limit: self.quota.limit,
-                window_seconds: self.quota.window.as_secs(),
-                retry_after_seconds: wait_micros.div_ceil(1_000_000),
-            }),
-            Err(_) => Err(Error::Down(Part::RateLimiter, "the call came too late to count".into())),
+        match wait_micros {
+            0 => Ok(Taken::Place(Slot::new(place))),
+            -2 => Ok(Taken::Unvouched(Unvouched::Empty)),
+            -3 => Ok(Taken::Unvouched(Unvouched::Restarted)),
+            wait_micros => match u64::try_from(wait_micros) {
+                Ok(wait_micros) => Err(Error::RateLimited {
+                    of: Limited::Packs,
+                    limit: self.quota.limit,
+                    window_seconds: self.quota.window.as_secs(),
+                    retry_after_seconds: wait_micros.div_ceil(1_000_000),
+                }),
+                Err(_) => {
+                    Err(Error::Down(Part::RateLimiter, "the call came too late to count".into()))
+                }
+            },
         }
     }
 
-    async fn ask(&self, org: Uuid, attempt: &Attempt, not_after: i64) -> Result<i64> {
+    /// How many packs in which time.
+    pub(crate) fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// Vouches for the Redis that answers, until it is started again. Nobody may be counting at this moment.
+    pub(crate) async fn vouch(&self) -> Result<()> {
+        let script = Script::new(include_str!("vouch.lua"));
+        let call = script.key(self.voucher());
+        let mut connection = self.connection.clone();
+        self.bounded(call.invoke_async(&mut connection)).await
+    }
+
+    async fn ask(
+        &self,
+        org: Uuid,
+        attempt: &Attempt,
+        not_after: i64,
+        known: &[Known],
+    ) -> Result<i64> {
         let script = Script::new(include_str!("window.lua"));
         let mut call = script.key(self.key(org));
+        call.key(self.voucher());
         call.arg(self.quota.limit).arg(micros(self.quota.window));
         call.arg(&attempt.request).arg(attempt.id.to_string()).arg(not_after);
+        for Known { id, at_micros } in known {
+            call.arg(id.to_string()).arg(*at_micros);
+        }
         let mut connection = self.connection.clone();
         self.bounded(call.invoke_async(&mut connection)).await
     }
@@ -169,6 +246,11 @@ impl Limiter {
             Ok(answer) => answer.map_err(|error| Error::Down(Part::RateLimiter, error.into())),
             Err(elapsed) => Err(Error::Down(Part::RateLimiter, elapsed.into())),
         }
+    }
+
+    /// Where it stands who vouches.
+    fn voucher(&self) -> String {
+        format!("{}vouched", self.prefix)
     }
 
     fn key(&self, org: Uuid) -> String {

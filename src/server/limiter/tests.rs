@@ -24,8 +24,19 @@ fn limiter(quota: Quota) -> Limiter {
         url: url(),
         prefix: format!("test:{}:", Uuid::from_bytes(rand::random())),
         quota,
+        writes: Quota::writes(),
     };
     Limiter::new(&options).unwrap()
+}
+
+/// A place, with whoever comes first vouching for Redis.
+async fn take(limiter: &Limiter, org: Uuid, attempt: Attempt) -> Result<Slot> {
+    loop {
+        match limiter.take(org, attempt.clone(), &[]).await? {
+            Taken::Place(slot) => return Ok(slot),
+            Taken::Unvouched(_) => limiter.vouch().await?,
+        }
+    }
 }
 
 fn id() -> Uuid {
@@ -38,7 +49,7 @@ fn try_at(request: Uuid) -> Attempt {
 }
 
 async fn accepted(limiter: &Limiter, org: Uuid, request: Uuid) -> bool {
-    match limiter.take(org, try_at(request)).await {
+    match take(limiter, org, try_at(request)).await {
         Ok(slot) => {
             slot.hold();
             true
@@ -75,7 +86,7 @@ async fn organisations_do_not_share_a_window() {
 async fn a_place_that_is_given_back_can_be_taken_again() {
     let limiter = limiter(quota(1, Duration::from_mins(1)));
     let org = id();
-    limiter.take(org, try_at(id())).await.unwrap().give_back().await;
+    take(&limiter, org, try_at(id())).await.unwrap().give_back().await;
     assert!(accepted(&limiter, org, id()).await);
 }
 
@@ -94,12 +105,12 @@ async fn a_refusal_says_when_the_oldest_counted_request_leaves() {
     let limiter = limiter(quota(1, Duration::from_hours(24)));
     let org = id();
     assert!(accepted(&limiter, org, id()).await);
-    let Err(Error::RateLimited { limit, window_seconds, retry_after_seconds }) =
-        limiter.take(org, try_at(id())).await
+    let Err(Error::RateLimited { of, limit, window_seconds, retry_after_seconds }) =
+        take(&limiter, org, try_at(id())).await
     else {
         panic!("the second request passed");
     };
-    assert_eq!((limit, window_seconds), (1, 86_400));
+    assert_eq!((of, limit, window_seconds), (Limited::Packs, 1, 86_400));
     assert!((86_390..=86_400).contains(&retry_after_seconds), "{retry_after_seconds}");
 }
 
@@ -140,8 +151,8 @@ async fn taken(limiter: &Limiter, org: Uuid) -> u32 {
 async fn word_of_an_earlier_try_takes_nothing_from_a_later_one() {
     let limiter = limiter(quota(1, Duration::from_mins(1)));
     let (org, request) = (id(), id());
-    let first = limiter.take(org, try_at(request)).await.unwrap();
-    let second = limiter.take(org, try_at(request)).await.unwrap();
+    let first = take(&limiter, org, try_at(request)).await.unwrap();
+    let second = take(&limiter, org, try_at(request)).await.unwrap();
     first.give_back().await;
     assert_eq!(taken(&limiter, org).await, 1);
     second.give_back().await;
@@ -153,7 +164,7 @@ async fn a_call_that_comes_too_late_takes_no_place() {
     let limiter = limiter(Quota::default());
     let org = id();
     let past = limiter.time().await.unwrap() - 1;
-    assert_eq!(limiter.ask(org, &try_at(id()), past).await.unwrap(), -1);
+    assert_eq!(limiter.ask(org, &try_at(id()), past, &[]).await.unwrap(), -1);
     assert_eq!(taken(&limiter, org).await, 0);
 }
 
@@ -166,17 +177,18 @@ async fn a_place_whose_taking_was_never_answered_is_given_back_once_redis_answer
             url: silent_proxy(is_silent).await,
             prefix: direct.prefix.clone(),
             quota: direct.quota,
+            writes: direct.writes,
         },
         Duration::from_millis(200),
     )
     .unwrap();
     let org = id();
     // The script is known to Redis and the clock has been asked before the answers stop.
-    slow.take(org, try_at(id())).await.unwrap().give_back().await;
+    take(&slow, org, try_at(id())).await.unwrap().give_back().await;
     let attempt = try_at(id());
     let not_after = slow.time().await.unwrap() + micros(Duration::from_mins(1));
     silence.send_replace(true);
-    assert!(slow.ask(org, &attempt, not_after).await.is_err());
+    assert!(slow.ask(org, &attempt, not_after, &[]).await.is_err());
     let began = tokio::time::Instant::now();
     while taken(&direct, org).await == 0 {
         assert!(began.elapsed() < Duration::from_secs(10), "the call never reached Redis");
@@ -240,11 +252,116 @@ async fn nobody_passes_while_redis_is_away() {
         url: "redis://127.0.0.1:1".to_owned(),
         prefix: String::new(),
         quota: Quota::default(),
+        writes: quota(2, Duration::from_hours(1)),
     };
     let limiter = Limiter::new(&options).unwrap();
     let began = tokio::time::Instant::now();
-    let Err(refused) = limiter.take(id(), try_at(id())).await else { panic!("a request passed") };
+    let Err(refused) = take(&limiter, id(), try_at(id())).await else { panic!("a request passed") };
     assert!(matches!(refused, Error::Down(Part::RateLimiter, _)));
     assert_eq!(refused.as_response().headers()["retry-after"], "5");
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
+/// Asks as often as the window has places, and once more; how many passed.
+async fn passed(limiter: &Limiter, org: Uuid, known: &[Known]) -> usize {
+    let mut passed = 0;
+    for _ in 0..=limiter.quota.limit {
+        match limiter.take(org, try_at(id()), known).await {
+            Ok(Taken::Place(slot)) => {
+                slot.hold();
+                passed += 1;
+            }
+            Ok(Taken::Unvouched(why)) => panic!("{why:?}"),
+            Err(Error::RateLimited { .. }) => {}
+            Err(error) => panic!("{}", crate::errors::describe(&error)),
+        }
+    }
+    passed
+}
+
+#[tokio::test]
+async fn nobody_passes_on_a_redis_that_nobody_vouches_for() {
+    let limiter = limiter(Quota::default());
+    let org = id();
+    for _ in 0..2 {
+        let taken = limiter.take(org, try_at(id()), &[]).await.unwrap();
+        assert!(matches!(taken, Taken::Unvouched(Unvouched::Empty)));
+    }
+    let mut connection = limiter.connection.clone();
+    let other = redis::cmd("SET").arg(limiter.voucher()).arg("another run").clone();
+    other.exec_async(&mut connection).await.unwrap();
+    let taken = limiter.take(org, try_at(id()), &[]).await.unwrap();
+    assert!(matches!(taken, Taken::Unvouched(Unvouched::Restarted)));
+    limiter.vouch().await.unwrap();
+    assert_eq!(passed(&limiter, org, &[]).await, 5);
+}
+
+#[tokio::test]
+async fn what_the_database_knows_counts_once_and_as_long_as_the_window() {
+    let limiter = limiter(Quota::default());
+    limiter.vouch().await.unwrap();
+    let (org, now) = (id(), limiter.time().await.unwrap());
+    let day = micros(limiter.quota.window);
+    let first = try_at(id());
+    take(&limiter, org, first.clone()).await.unwrap().hold();
+    let known = [
+        Known { id: first.id, at_micros: now },
+        Known { id: id(), at_micros: now - day / 2 },
+        Known { id: id(), at_micros: now - day - 1 },
+    ];
+    assert_eq!(passed(&limiter, org, &known).await, 3);
+    assert_eq!(taken(&limiter, org).await, 5, "a set never grows over its limit");
+    let mut connection = limiter.connection.clone();
+    redis::cmd("DEL").arg(limiter.key(org)).exec_async(&mut connection).await.unwrap();
+    assert_eq!(passed(&limiter, org, &known).await, 3, "also when the set was lost");
+}
+
+#[tokio::test]
+async fn a_caller_who_writes_too_fast_is_told_when_to_go_on_and_others_are_not() {
+    let mut limiter = limiter(Quota::default());
+    limiter.writes = quota(4, Duration::from_secs(40));
+    for _ in 0..4 {
+        limiter.pace("user:a").await.unwrap();
+    }
+    for _ in 0..3 {
+        let refused = limiter.pace("user:a").await.unwrap_err();
+        let Error::RateLimited { of, limit, window_seconds, retry_after_seconds } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!((of, limit, window_seconds), (Limited::Writes, 4, 40));
+        assert!((1..=10).contains(&retry_after_seconds), "{retry_after_seconds}");
+    }
+    limiter.pace("user:b").await.unwrap();
+    let mut connection = limiter.connection.clone();
+    let key = format!("{}writes:user:a", limiter.prefix);
+    let ttl: i64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
+    assert!((1..=40_000).contains(&ttl), "{ttl}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_parallel_writes_as_many_pass_as_may() {
+    let mut limiter = limiter(Quota::default());
+    limiter.writes = quota(10, Duration::from_hours(1));
+    let writes = (0..64).map(|_| {
+        let limiter = limiter.clone();
+        tokio::spawn(async move { limiter.pace("user:a").await.is_ok() })
+    });
+    let passed = join_all(writes).await.into_iter().filter(|passed| *passed.as_ref().unwrap());
+    assert_eq!(passed.count(), 10);
+}
+
+#[tokio::test]
+async fn while_redis_is_away_a_server_counts_writes_by_itself() {
+    let options = Options {
+        url: "redis://127.0.0.1:1".to_owned(),
+        prefix: String::new(),
+        quota: Quota::default(),
+        writes: quota(2, Duration::from_hours(1)),
+    };
+    let limiter = Limiter::new(&options).unwrap();
+    for caller in ["user:a", "user:b"] {
+        limiter.pace(caller).await.unwrap();
+        limiter.pace(caller).await.unwrap();
+        assert!(matches!(limiter.pace(caller).await, Err(Error::RateLimited { .. })));
+    }
 }

@@ -1,6 +1,6 @@
 //! Organisations, people and repeated requests.
 
-use db::idempotency::{self, Answer};
+use db::idempotency::{self, Answer, Owner};
 use db::users::{Profile, upsert};
 use db::{Error, OrgTx, members, orgs};
 use evidence::org::{Plan, Role};
@@ -84,20 +84,27 @@ async fn the_last_owner_stays_even_when_two_leave_at_once(pool: PgPool) {
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn two_requests_with_one_key_get_one_answer(pool: PgPool) {
     let world = World::new(pool).await;
-    let request = async |body: &str| {
+    let request = async |owner: Owner, body: &str| {
         let mut tx = OrgTx::begin(&world.app, world.org).await.unwrap();
-        let found = idempotency::find(&mut tx, world.org, "key", at(1)).await.unwrap();
+        let found = idempotency::find(&mut tx, owner, "key", at(1)).await.unwrap();
         if let Some(answer) = found {
             return answer.body;
         }
-        let answer = Answer { request_hash: [1; 32], status: 202, body: body.to_owned() };
-        idempotency::store(&mut tx, world.org, "key", &answer, at(1)).await.unwrap();
+        let answer = Answer { request_hash: [1; 32], status: 202, body: Some(body.to_owned()) };
+        idempotency::store(&mut tx, owner, "key", &answer, at(1)).await.unwrap();
         tx.commit().await.unwrap();
         answer.body
     };
-    let (one, two) = tokio::join!(request("one"), request("two"));
+    let org = Owner::Org(world.org);
+    let (one, two) = tokio::join!(request(org, "one"), request(org, "two"));
     assert_eq!(one, two);
+    let platform = Owner::Platform;
+    let (three, four) = tokio::join!(request(platform, "three"), request(platform, "four"));
+    assert_eq!(three, four);
+    assert_ne!(one, three, "keys of the platform are its own");
     let mut tx = world.tx().await;
     let day_later = at(1) + idempotency::KEPT;
-    assert_eq!(idempotency::find(&mut tx, world.org, "key", day_later).await.unwrap(), None);
+    for owner in [org, platform] {
+        assert_eq!(idempotency::find(&mut tx, owner, "key", day_later).await.unwrap(), None);
+    }
 }

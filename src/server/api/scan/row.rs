@@ -80,7 +80,7 @@ pub(crate) struct Receipt {
     scan: Scan,
     observed_at_source: ObservedAtSource,
     /// These bytes were there already.
-    duplicate: bool,
+    pub(super) duplicate: bool,
     findings: Effects,
 }
 

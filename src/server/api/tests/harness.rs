@@ -280,6 +280,7 @@ fn limiter() -> Limiter {
         url: limiter::tests::url(),
         prefix: format!("test:{:032x}:", rand::random::<u128>()),
         quota: Quota::default(),
+        writes: Quota::writes(),
     })
     .unwrap()
 }

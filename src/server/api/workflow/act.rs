@@ -15,10 +15,12 @@ use evidence::ids::OrgId;
 use poem_openapi::Object;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::find;
+use super::find_on;
 use super::run::WorkflowRun;
+use crate::api::idempotency::{Answer, Asked};
 use crate::auth::PlatformAdmin;
 use crate::errors::{Error, Result, State};
 use crate::state;
@@ -54,49 +56,32 @@ enum Stand {
     Closed(&'static str),
 }
 
+impl Answer for WorkflowRunActed {
+    fn status(&self) -> u16 {
+        200
+    }
+}
+
 /// Does it, on record.
 pub(super) async fn act(
     admin: &PlatformAdmin,
+    asked: &Asked,
     run_id: Uuid,
     act: &Act,
 ) -> Result<WorkflowRunActed> {
-    let engine = &admin.context.state.engine;
-    let before = find(engine, run_id).await?;
-    if let Some(answer) = act.settled(&before, admin).await? {
-        return Ok(WorkflowRunActed::nothing(answer, before));
-    }
-    let done = perform(admin, &before, act).await;
-    let after = find(engine, run_id).await?;
-    match done {
-        Ok(true) => {
-            let message = act.told(after.state);
-            Ok(WorkflowRunActed { done: true, message, run: WorkflowRun::new(after) })
-        }
-        // It changed between the look and the lock.
-        Ok(false) | Err(Error::Input(_)) if after.state != before.state => {
-            let answer = act.settled(&after, admin).await?;
-            Ok(WorkflowRunActed::nothing(answer.unwrap_or(CHANGED), after))
-        }
-        Ok(false) => Ok(WorkflowRunActed::nothing(act.again(), after)),
-        Err(error) => Err(error),
-    }
-}
-
-const CHANGED: &str = "The run has changed meanwhile: look at it again.";
-
-async fn perform(admin: &PlatformAdmin, run: &RunView, act: &Act) -> Result<bool> {
     let state = &admin.context.state;
     let _turn = turn(state).await?;
     let mut tx = state.pool.begin().await?;
-    db::operations::record(&mut tx, act.operation(run), &admin.cause()).await?;
-    let done = act.perform(&state.engine.operator(admin.id()), &mut tx, run.id).await?;
-    if done {
-        tx.commit().await?;
-    } else {
-        tx.rollback().await?;
+    if let Some(answer) = asked.answered(&mut tx).await? {
+        return Ok(answer);
     }
-    Ok(done)
+    let answer = act.carry_out(admin, &mut tx, run_id).await?;
+    asked.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
+
+const CHANGED: &str = "The run has changed meanwhile: look at it again.";
 
 /// Operators wait for each other at the heads of chains: a few at a time, so that they do not hold every connection.
 pub(super) async fn turn(state: &state::State) -> Result<tokio::sync::SemaphorePermit<'_>> {
@@ -120,6 +105,53 @@ impl WorkflowRunActed {
 }
 
 impl Act {
+    async fn carry_out(
+        &self,
+        admin: &PlatformAdmin,
+        conn: &mut Connection,
+        run_id: Uuid,
+    ) -> Result<WorkflowRunActed> {
+        let engine = &admin.context.state.engine;
+        let before = find_on(engine, conn, run_id).await?;
+        if let Some(answer) = self.settled(&before, admin).await? {
+            return Ok(WorkflowRunActed::nothing(answer, before));
+        }
+        let done = self.record_and_perform(admin, conn, &before).await;
+        let after = find_on(engine, conn, run_id).await?;
+        match done {
+            Ok(true) => {
+                let message = self.told(after.state);
+                Ok(WorkflowRunActed { done: true, message, run: WorkflowRun::new(after) })
+            }
+            // It changed between the look and the lock.
+            Ok(false) | Err(Error::Input(_)) if after.state != before.state => {
+                let answer = self.settled(&after, admin).await?;
+                Ok(WorkflowRunActed::nothing(answer.unwrap_or(CHANGED), after))
+            }
+            Ok(false) => Ok(WorkflowRunActed::nothing(self.again(), after)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to a savepoint: what finds nothing to do is undone, its audit entries included, and can still be answered.
+    async fn record_and_perform(
+        &self,
+        admin: &PlatformAdmin,
+        conn: &mut Connection,
+        run: &RunView,
+    ) -> Result<bool> {
+        let mut on_record = conn.begin().await?;
+        db::operations::record(&mut on_record, self.operation(run), &admin.cause()).await?;
+        let operator = admin.context.state.engine.operator(admin.id());
+        let done = self.perform(&operator, &mut on_record, run.id).await;
+        if matches!(done, Ok(true)) {
+            on_record.commit().await?;
+        } else {
+            on_record.rollback().await?;
+        }
+        done
+    }
+
     /// Why there is nothing to do, if so. A state that does not allow it is a refusal.
     async fn settled(&self, run: &RunView, admin: &PlatformAdmin) -> Result<Option<&'static str>> {
         match self.stand(run) {

@@ -2,6 +2,7 @@
 
 use engine::RetryFrom;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use super::act::{Act, WorkflowRunActed, act};
 use super::redrive::{WorkflowRedrive, WorkflowRedriven, redrive};
 use crate::api::Tag;
 use crate::api::body::JsonBody;
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::path::Id;
 use crate::auth::PlatformAdmin;
 use crate::errors::{Input, Refused, Result, statuses};
@@ -53,9 +55,9 @@ pub(crate) struct WorkflowSignalRequest {
 }
 
 statuses! {
-    ActErrors = [401, 403, 404, 409, 500, 503];
-    RetryErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
-    RedriveErrors = [400, 401, 403, 408, 413, 415, 422, 500, 503];
+    ActErrors = [400, 401, 403, 404, 409, 422, 429, 500, 503];
+    RetryErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+    RedriveErrors = [400, 401, 403, 408, 413, 415, 422, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -71,10 +73,14 @@ impl Api {
         admin: PlatformAdmin,
         /// The run.
         run_id: Id<0>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<WorkflowRetry>,
     ) -> Result<Json<WorkflowRunActed>, Refused<RetryErrors>> {
+        let asked = key.asked(&admin, &body.0.to_json_string());
         let retry = body.0.checked()?;
-        Ok(Json(act(&admin, run_id.0, &retry).await?))
+        Ok(Json(act(&admin, &asked, run_id.0, &retry).await?))
     }
 
     /// Cancel a workflow run
@@ -86,8 +92,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The run.
         run_id: Id<0>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowRunActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, run_id.0, &Act::Cancel).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), run_id.0, &Act::Cancel).await?))
     }
 
     /// Pause a workflow run
@@ -99,8 +108,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The run.
         run_id: Id<0>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowRunActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, run_id.0, &Act::Pause).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), run_id.0, &Act::Pause).await?))
     }
 
     /// Resume a paused workflow run
@@ -112,8 +124,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The run.
         run_id: Id<0>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowRunActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, run_id.0, &Act::Resume).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), run_id.0, &Act::Resume).await?))
     }
 
     /// Send a workflow run a signal
@@ -125,10 +140,14 @@ impl Api {
         admin: PlatformAdmin,
         /// The run.
         run_id: Id<0>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<WorkflowSignalRequest>,
     ) -> Result<Json<WorkflowRunActed>, Refused<RetryErrors>> {
+        let asked = key.asked(&admin, &body.0.to_json_string());
         let signal = body.0.checked()?;
-        Ok(Json(act(&admin, run_id.0, &signal).await?))
+        Ok(Json(act(&admin, &asked, run_id.0, &signal).await?))
     }
 
     /// Retry many failed workflow runs
@@ -138,9 +157,13 @@ impl Api {
     async fn redrive(
         &self,
         admin: PlatformAdmin,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<WorkflowRedrive>,
     ) -> Result<Json<WorkflowRedriven>, Refused<RedriveErrors>> {
-        Ok(Json(redrive(&admin, body.0).await?))
+        let asked = key.asked(&admin, &body.0.to_json_string());
+        Ok(Json(redrive(&admin, &asked, body.0).await?))
     }
 }
 

@@ -7,17 +7,19 @@
 use std::collections::BTreeMap;
 
 use db::operations::Operation;
-use engine::{Redriven, RunFilter};
+use engine::{Connection, Redriven, RunFilter};
 use evidence::action::Action;
 use evidence::ids::OrgId;
 use evidence::time::stamp;
 use poem_openapi::Object;
 use serde_json::{Map, Value};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::act::{org_of, sha256, turn};
 use super::find;
 use super::operate::field;
+use crate::api::idempotency::{Answer, Asked};
 use crate::api::time::{Timestamp, is_in_range};
 use crate::auth::PlatformAdmin;
 use crate::errors::{Error, Part, Result};
@@ -64,18 +66,57 @@ pub(crate) struct WorkflowRedriven {
     more: Option<bool>,
 }
 
+impl Answer for WorkflowRedriven {
+    fn status(&self) -> u16 {
+        200
+    }
+}
+
 pub(super) async fn redrive(
     admin: &PlatformAdmin,
-    asked: WorkflowRedrive,
+    asked: &Asked,
+    request: WorkflowRedrive,
 ) -> Result<WorkflowRedriven> {
-    let (limit, dry_run) = (asked.limit()?, asked.dry_run);
-    let filter = asked.filter()?;
-    if dry_run {
-        return matching(admin, &filter).await;
+    let state = &admin.context.state;
+    let (limit, dry_run) = (request.limit()?, request.dry_run);
+    let filter = request.filter()?;
+    let _turn = turn(state).await?;
+    let mut tx = state.pool.begin().await?;
+    if let Some(answer) = asked.answered(&mut tx).await? {
+        return Ok(answer);
     }
-    let _turn = turn(&admin.context.state).await?;
+    let answer = if dry_run {
+        matching(admin, &mut tx, &filter).await?
+    } else {
+        sent_back(admin, &mut tx, &filter, limit).await?
+    };
+    asked.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+async fn matching(
+    admin: &PlatformAdmin,
+    conn: &mut Connection,
+    filter: &RunFilter,
+) -> Result<WorkflowRedriven> {
+    let operator = admin.context.state.engine.operator(admin.id());
+    let (matched, sample) = operator.matching(conn, filter).await?;
+    Ok(WorkflowRedriven {
+        matched: Some(matched),
+        sample: Some(sample),
+        ..WorkflowRedriven::default()
+    })
+}
+
+async fn sent_back(
+    admin: &PlatformAdmin,
+    conn: &mut Connection,
+    filter: &RunFilter,
+    limit: usize,
+) -> Result<WorkflowRedriven> {
     for _ in 0..TRIES {
-        if let Some(Redriven { run_ids, more }) = attempt(admin, &filter, limit).await? {
+        if let Some(Redriven { run_ids, more }) = attempt(admin, conn, filter, limit).await? {
             return Ok(WorkflowRedriven {
                 done: !run_ids.is_empty(),
                 redriven: Some(run_ids),
@@ -87,40 +128,29 @@ pub(super) async fn redrive(
     Err(Error::Down(Part::Database, "the runs to send back changed each time".into()))
 }
 
-async fn matching(admin: &PlatformAdmin, filter: &RunFilter) -> Result<WorkflowRedriven> {
-    let state = &admin.context.state;
-    let mut conn = state.pool.acquire().await?;
-    let (matched, sample) = state.engine.operator(admin.id()).matching(&mut conn, filter).await?;
-    Ok(WorkflowRedriven {
-        matched: Some(matched),
-        sample: Some(sample),
-        ..WorkflowRedriven::default()
-    })
-}
-
-/// `None`: the runs changed between the look and the doing.
+/// Up to a savepoint. `None`: the runs changed between the look and the doing.
 async fn attempt(
     admin: &PlatformAdmin,
+    conn: &mut Connection,
     filter: &RunFilter,
     limit: usize,
 ) -> Result<Option<Redriven>> {
-    let state = &admin.context.state;
-    let operator = state.engine.operator(admin.id());
-    let mut look = state.pool.begin().await?;
+    let operator = admin.context.state.engine.operator(admin.id());
+    let mut look = conn.begin().await?;
     let expected = operator.redrive(&mut look, filter, limit).await?;
     look.rollback().await?;
     if expected.run_ids.is_empty() {
         return Ok(Some(expected));
     }
     let operation = operation(admin, filter, &expected.run_ids).await?;
-    let mut tx = state.pool.begin().await?;
-    db::operations::record(&mut tx, operation, &admin.cause()).await?;
-    let redriven = operator.redrive(&mut tx, filter, limit).await?;
+    let mut on_record = conn.begin().await?;
+    db::operations::record(&mut on_record, operation, &admin.cause()).await?;
+    let redriven = operator.redrive(&mut on_record, filter, limit).await?;
     if redriven.run_ids != expected.run_ids {
-        tx.rollback().await?;
+        on_record.rollback().await?;
         return Ok(None);
     }
-    tx.commit().await?;
+    on_record.commit().await?;
     Ok(Some(redriven))
 }
 

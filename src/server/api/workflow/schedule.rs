@@ -11,13 +11,16 @@ use evidence::action::Action;
 use evidence::time::{Time, stamp};
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Map;
+use sqlx::Acquire as _;
 
 use super::act::turn;
 use super::operate::field;
 use crate::api::Tag;
 use crate::api::body::JsonBody;
+use crate::api::idempotency::{Answer, Asked, IdempotencyKey};
 use crate::api::time::{Timestamp, is_in_range};
 use crate::auth::PlatformAdmin;
 use crate::errors::{Denied, Error, Refused, Result, statuses};
@@ -45,8 +48,8 @@ pub(crate) struct WorkflowScheduleActed {
 }
 
 statuses! {
-    ActErrors = [401, 403, 404, 500, 503];
-    BackfillErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+    ActErrors = [400, 401, 403, 404, 422, 429, 500, 503];
+    BackfillErrors = [400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -62,8 +65,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The schedule.
         name: Path<String>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowScheduleActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, name.0, Act::Run).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), name.0, Act::Run).await?))
     }
 
     /// Pause a schedule
@@ -75,8 +81,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The schedule.
         name: Path<String>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowScheduleActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, name.0, Act::Pause).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), name.0, Act::Pause).await?))
     }
 
     /// Resume a schedule
@@ -92,8 +101,11 @@ impl Api {
         admin: PlatformAdmin,
         /// The schedule.
         name: Path<String>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
     ) -> Result<Json<WorkflowScheduleActed>, Refused<ActErrors>> {
-        Ok(Json(act(&admin, name.0, Act::Resume).await?))
+        Ok(Json(act(&admin, &key.asked(&admin, ""), name.0, Act::Resume).await?))
     }
 
     /// Backfill a schedule
@@ -109,10 +121,14 @@ impl Api {
         admin: PlatformAdmin,
         /// The schedule.
         name: Path<String>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<WorkflowBackfill>,
     ) -> Result<Json<WorkflowScheduleActed>, Refused<BackfillErrors>> {
+        let asked = key.asked(&admin, &body.0.to_json_string());
         let span = body.0.checked()?;
-        Ok(Json(act(&admin, name.0, Act::Backfill(span)).await?))
+        Ok(Json(act(&admin, &asked, name.0, Act::Backfill(span)).await?))
     }
 }
 
@@ -131,7 +147,18 @@ struct Came {
     ticks: Vec<Time>,
 }
 
-async fn act(admin: &PlatformAdmin, name: String, act: Act) -> Result<WorkflowScheduleActed> {
+impl Answer for WorkflowScheduleActed {
+    fn status(&self) -> u16 {
+        200
+    }
+}
+
+async fn act(
+    admin: &PlatformAdmin,
+    asked: &Asked,
+    name: String,
+    act: Act,
+) -> Result<WorkflowScheduleActed> {
     let state = &admin.context.state;
     // Before it is written down: the audit log names schedules that exist.
     let known = state.engine.schedules().await?.into_iter().any(|known| known.name == name);
@@ -140,19 +167,26 @@ async fn act(admin: &PlatformAdmin, name: String, act: Act) -> Result<WorkflowSc
     }
     let _turn = turn(state).await?;
     let mut tx = state.pool.begin().await?;
-    db::operations::record(&mut tx, act.operation(&name), &admin.cause()).await?;
-    let came = act.perform(&state.engine.operator(admin.id()), &mut tx, &name).await?;
-    if came.done {
-        tx.commit().await?;
-    } else {
-        tx.rollback().await?;
+    if let Some(answer) = asked.answered(&mut tx).await? {
+        return Ok(answer);
     }
-    Ok(WorkflowScheduleActed {
+    let mut on_record = tx.begin().await?;
+    db::operations::record(&mut on_record, act.operation(&name), &admin.cause()).await?;
+    let came = act.perform(&state.engine.operator(admin.id()), &mut on_record, &name).await?;
+    if came.done {
+        on_record.commit().await?;
+    } else {
+        on_record.rollback().await?;
+    }
+    let answer = WorkflowScheduleActed {
         done: came.done,
         message: act.told(came.done).to_owned(),
         schedule: name,
         ticks: came.ticks.into_iter().map(Into::into).collect(),
-    })
+    };
+    asked.keep(&mut tx, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 impl Act {

@@ -1,0 +1,56 @@
+//! Further servers of a running driftpack: the same database, Redis, storage and issuer, another port.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::app::App;
+use crate::cluster::free_port;
+use crate::http::Client;
+use crate::{setting, wait};
+
+/// One more server; it ends with the value.
+pub struct Sibling {
+    pub http: Client,
+    process: Child,
+}
+
+impl Sibling {
+    /// Starts `driftpack serve` beside `app` and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn of(app: &App) -> Self {
+        let port = free_port();
+        let issuer = std::fs::read_to_string(app.dir.path().join("dev-issuer.address"));
+        let issuer = issuer.expect("the embedded issuer has written down where it is");
+        let mut command = Command::new(setting::program());
+        command.arg("serve").env_clear().envs(app.environment().iter().cloned());
+        command
+            .env("DRIFTWISE_LISTEN", format!("127.0.0.1:{port}"))
+            .env("DRIFTWISE_DATABASE_CONNECTIONS", "10")
+            .env("DRIFTWISE_OIDC_ISSUER", format!("http://{}", issuer.trim()));
+        let log = std::fs::File::create(app.dir.path().join(format!("serve-{port}.log")));
+        let process = command
+            .current_dir(app.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("the test's folder is writable"))
+            .spawn()
+            .expect("the program was built");
+        let base = format!("http://127.0.0.1:{port}");
+        let root = Client::new(&base);
+        wait::until("an answer of a further server", Duration::from_mins(1), async || {
+            let alive = root.request(reqwest::Method::GET, "/healthz", "").send().await;
+            alive.ok().filter(|answer| answer.status().is_success())
+        })
+        .await;
+        Self { http: Client::new(&format!("{base}/api/v2")), process }
+    }
+}
+
+impl Drop for Sibling {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
