@@ -24,16 +24,29 @@ const IMPATIENT: Patience = Patience {
     pause: Duration::from_millis(1),
 };
 
+/// A try and another one at once, each with all the time it needs.
+const HASTY: Patience = Patience {
+    connect: Duration::from_secs(5),
+    call: Duration::from_secs(20),
+    part: Duration::from_secs(45),
+    tries: 1,
+    pause: Duration::from_millis(1),
+};
+
 fn bytes() -> Vec<u8> {
     (0..SIZE).map(|n| u8::try_from(n % 251).unwrap()).collect()
 }
 
 /// Each kind of bucket with the line to it, one after the other.
 async fn on_each_bucket(test: impl AsyncFn(&Line, Storage)) {
-    let s3 = S3::start();
-    test(&s3.line, Storage::open(&Options::S3(on_s3(&s3))).unwrap()).await;
-    let gcs = gcs().await;
-    test(&gcs.line, Storage::open(&on_gcs(&gcs)).unwrap()).await;
+    on_each_bucket_with(&Patience::default(), test).await;
+}
+
+async fn on_each_bucket_with(patience: &Patience, test: impl AsyncFn(&Line, Storage)) {
+    let (s3, gcs) = (S3::start(), gcs().await);
+    for (line, options) in [(&s3.line, Options::S3(on_s3(&s3))), (&gcs.line, on_gcs(&gcs))] {
+        test(line, Storage::open_patiently(&options, patience).unwrap()).await;
+    }
 }
 
 async fn try_put(storage: &Storage, key: &Key, bytes: &[u8]) -> Result<(), Error> {
@@ -91,7 +104,7 @@ async fn a_download_that_is_cut_off_in_the_middle_goes_on_from_there() {
 
 #[tokio::test]
 async fn trouble_that_lasts_passes_leaves_nothing_to_be_seen_and_ends_when_the_service_is_back() {
-    on_each_bucket(async |line, storage| {
+    on_each_bucket_with(&HASTY, async |line, storage| {
         let (bytes, there) = (bytes(), staged("there"));
         put(&storage, &there, b"x").await;
         for fault in [Fault::Status(503), Fault::CutRequest(1000), Fault::CutRequest(0)] {
@@ -115,7 +128,7 @@ async fn trouble_that_lasts_passes_leaves_nothing_to_be_seen_and_ends_when_the_s
 /// Nobody knows then whether the object is there; if it is, it is whole.
 #[tokio::test]
 async fn an_upload_whose_end_was_never_confirmed_is_whole_or_absent() {
-    on_each_bucket(async |line, storage| {
+    on_each_bucket_with(&HASTY, async |line, storage| {
         let (bytes, key) = (bytes(), staged("a"));
         put(&storage, &staged("first"), b"x").await;
         line.disturb([Rule::always(Fault::LoseAnswer)]);
@@ -133,7 +146,7 @@ async fn an_upload_whose_end_was_never_confirmed_is_whole_or_absent() {
 
 #[tokio::test]
 async fn publishing_whose_answers_get_lost_can_be_done_again() {
-    on_each_bucket(async |line, storage| {
+    on_each_bucket_with(&HASTY, async |line, storage| {
         let (from, to) = (staged("pack.zip"), Key::artifact(ORG, EXPORT, &[9; 32]));
         put(&storage, &from, b"pack").await;
         line.disturb([Rule::always(Fault::LoseAnswer)]);
