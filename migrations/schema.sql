@@ -609,7 +609,7 @@ CREATE TABLE public.idempotency_keys (
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status integer NOT NULL,
-    body text NOT NULL,
+    body text,
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT idempotency_keys_hash_length CHECK ((octet_length(request_hash) = 32)),
     CONSTRAINT idempotency_keys_key_length CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
@@ -622,7 +622,7 @@ COMMENT ON TABLE public.idempotency_keys IS 'Answers to repeat for a repeated re
 
 COMMENT ON COLUMN public.idempotency_keys.request_hash IS 'SHA-256 of who asked for what; another request under the same key is refused';
 
-COMMENT ON COLUMN public.idempotency_keys.body IS 'The body of the answer, as it was sent';
+COMMENT ON COLUMN public.idempotency_keys.body IS 'The body of the answer, as it was sent; null: it held a secret that is shown once';
 
 CREATE TABLE public.ignored_drifts (
     org_id uuid NOT NULL,
@@ -735,6 +735,35 @@ COMMENT ON COLUMN public.orgs.slug IS 'Short name in file names and on the comma
 COMMENT ON COLUMN public.orgs.plan IS 'Plan in force; earlier ones in org_plan_versions';
 
 COMMENT ON COLUMN public.orgs.finding_seq IS 'Highest number given to a finding; numbers have no gaps';
+
+CREATE TABLE public.platform_idempotency_keys (
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status integer NOT NULL,
+    body text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT platform_idempotency_keys_hash_length CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT platform_idempotency_keys_key_length CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
+    CONSTRAINT platform_idempotency_keys_status_http CHECK (((status >= 100) AND (status <= 599)))
+);
+
+COMMENT ON TABLE public.platform_idempotency_keys IS 'Answers to repeat for a repeated request of a platform administrator';
+
+COMMENT ON COLUMN public.platform_idempotency_keys.request_hash IS 'SHA-256 of who asked for what; another request under the same key is refused';
+
+COMMENT ON COLUMN public.platform_idempotency_keys.body IS 'The body of the answer, as it was sent; null: it held a secret that is shown once';
+
+CREATE TABLE public.rate_limits (
+    singleton boolean DEFAULT true NOT NULL,
+    established_at timestamp with time zone NOT NULL,
+    CONSTRAINT rate_limits_singleton CHECK (singleton)
+);
+
+COMMENT ON TABLE public.rate_limits IS 'Whether a Redis counts requests for this database; one row, or none yet';
+
+COMMENT ON COLUMN public.rate_limits.singleton IS 'Always true: there is one row';
+
+COMMENT ON COLUMN public.rate_limits.established_at IS 'When a Redis was first found without data, which was no loss';
 
 CREATE TABLE public.scan_noise (
     org_id uuid NOT NULL,
@@ -1036,6 +1065,12 @@ ALTER TABLE ONLY public.orgs
 ALTER TABLE ONLY public.orgs
     ADD CONSTRAINT orgs_slug_key UNIQUE (slug);
 
+ALTER TABLE ONLY public.platform_idempotency_keys
+    ADD CONSTRAINT platform_idempotency_keys_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY public.scan_noise
     ADD CONSTRAINT scan_noise_pkey PRIMARY KEY (org_id, scan_id, kind, rule);
 
@@ -1092,6 +1127,8 @@ CREATE INDEX invitations_email_idx ON public.invitations USING btree (email) WHE
 CREATE UNIQUE INDEX invitations_pending_key ON public.invitations USING btree (org_id, email) WHERE (status = 'pending'::text);
 
 CREATE INDEX memberships_user_idx ON public.memberships USING btree (user_id);
+
+CREATE INDEX platform_idempotency_keys_created_at_idx ON public.platform_idempotency_keys USING btree (created_at);
 
 CREATE INDEX scans_observed_at_idx ON public.scans USING btree (org_id, observed_at, id);
 
@@ -1408,6 +1445,10 @@ GRANT UPDATE(name) ON TABLE public.orgs TO driftpack_app;
 GRANT UPDATE(plan) ON TABLE public.orgs TO driftpack_app;
 
 GRANT UPDATE(finding_seq) ON TABLE public.orgs TO driftpack_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.platform_idempotency_keys TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.rate_limits TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.scan_noise TO driftpack_app;
 

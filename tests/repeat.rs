@@ -50,3 +50,56 @@ async fn a_scan_that_is_handed_in_again_with_its_key_has_its_first_answer() {
     let reused = post(&app, &elsewhere, &owner, "scan-1", &file).await;
     assert_eq!((reused.status, reused.error().as_str()), (422, "idempotency_key_reused"));
 }
+
+/// What an owner makes, by path and body, and the member of the answer that holds what was made.
+fn settings() -> [(&'static str, Value, &'static str); 3] {
+    [
+        ("invitations", json!({"email": "ada@example.com", "role": "member"}), "invitations"),
+        ("state-sources", json!({"name": "edge", "kind": "s3"}), "state_sources"),
+        (
+            "custom-rules",
+            json!({"name": "buckets", "resource_pattern": "aws_s3_bucket.*", "risk_level": "high", "reason": "they are public"}),
+            "custom_rules",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_made_twice_with_one_key_is_made_once_and_answered_twice() {
+    let app = App::start().await;
+    let owner = app.token(Person::Owner);
+    for (name, body, member) in settings() {
+        let path = app.path(name);
+        let first = post(&app, &path, &owner, name, &body).await.expect(201);
+        let again = post(&app, &path, &owner, name, &body).await.expect(201);
+        assert_eq!(first, again, "{name}");
+        let list = app.http.get(&path, &owner).await.expect(200);
+        let made = list[member].as_array().unwrap().iter().filter(|row| row["id"] == first["id"]);
+        assert_eq!(made.count(), 1, "{list}");
+        let mut other = body.clone();
+        let changed = if name == "invitations" { "email" } else { "name" };
+        other[changed] = json!("else@example.com");
+        let reused = post(&app, &path, &owner, name, &other).await;
+        assert_eq!((reused.status, reused.error().as_str()), (422, "idempotency_key_reused"));
+        let fresh = post(&app, &path, &owner, &format!("{name}-2"), &other).await;
+        assert_eq!(fresh.status, 201, "{fresh:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_that_is_asked_for_twice_is_made_once_and_never_shown_again() {
+    let app = App::start().await;
+    let (owner, path) = (app.token(Person::Owner), app.path("api-keys"));
+    let body = json!({"name": "pipeline", "scopes": ["write"]});
+    let first = post(&app, &path, &owner, "k-1", &body).await.expect(201);
+    let again = post(&app, &path, &owner, "k-1", &body).await;
+    assert_eq!((again.status, again.error().as_str()), (422, "answer_shown_once"));
+    let list = app.http.get(&path, &owner).await.expect(200);
+    assert_eq!((&list["total"], &list["api_keys"][0]["id"]), (&json!(1), &first["api_key"]["id"]));
+    let key = first["key"].as_str().unwrap();
+    let kept = tests::sql::number(
+        &app.database,
+        &format!("select count(*) from idempotency_keys k where k::text like '%{key}%'"),
+    );
+    assert_eq!(kept, 0, "the secret lies nowhere");
+}

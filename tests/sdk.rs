@@ -5,10 +5,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use bucket::S3;
 use serde_json::json;
 use tests::app::{App, Person};
 use tests::plan::{changed, plan};
 use tests::setting;
+
+use crate::store::on_s3;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -21,9 +24,10 @@ fn made(path: &str) -> PathBuf {
     path
 }
 
-/// Runs a client's tests against a service of their own; `said` finds in what they print that all of them were run.
+/// Runs a client's tests against a service of their own that keeps packs on S3; `said` finds in what they print that all of them were run.
 async fn passes(mut tests: Command, said: impl Fn(&str) -> bool) {
-    let app = App::start().await;
+    let s3 = S3::start();
+    let app = App::start_with(on_s3(&s3)).await;
     let scan = app.dir.path().join("plan.json");
     let drift = [changed("aws_instance", "web", "ami", &json!("a"), &json!("b"))];
     std::fs::write(&scan, plan("2026-01-11T08:00:00Z", &drift).to_string()).unwrap();

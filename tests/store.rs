@@ -8,7 +8,8 @@ use tests::{sql, wait};
 
 use crate::crash::{PERIOD, short_lease};
 
-fn on_s3(s3: &S3) -> Options {
+/// A service whose packs lie in that bucket.
+pub(crate) fn on_s3(s3: &S3) -> Options {
     let mut settings = short_lease();
     settings.extend([
         ("DRIFTWISE_STORAGE", "s3".to_owned()),
@@ -98,8 +99,11 @@ async fn a_pack_waits_for_a_bucket_that_is_gone_and_is_done_when_it_is_back() {
         (sql::number(&app.database, failed) > 0).then_some(())
     })
     .await;
-    let ready = app.http.root(&app.base, "/readyz").await;
-    assert_eq!(ready.status, 503, "{ready:?}");
+    // The probe before may have been made just before the bucket was gone.
+    wait::until("a service that is not ready", Duration::from_secs(30), async || {
+        (app.http.get_root(&app.base, "/readyz").await == 503).then_some(())
+    })
+    .await;
     s3.hide_bucket(false);
     assert_verifies(&app, &id).await;
 }

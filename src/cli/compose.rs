@@ -40,8 +40,7 @@ impl Base {
     pub(crate) async fn of(config: &Config) -> Result<Self> {
         Ok(Self {
             pool: pool(&config.database_url, config.database_connections)?,
-            storage: Storage::open(&config.storage)
-                .context("the settings of DRIFTWISE_STORAGE cannot be used")?,
+            storage: storage(config)?,
             keys: signing_key(config)?,
             renderer: renderer(config).await?,
         })
@@ -93,8 +92,7 @@ impl Base {
 
 /// Where the packs lie.
 pub(crate) fn storage(config: &Config) -> Result<Storage> {
-    Storage::open(&storage::Options::Fs { root: config.storage_root.clone() })
-        .context("DRIFTWISE_STORAGE_ROOT cannot be used")
+    Storage::open(&config.storage).context("the settings of DRIFTWISE_STORAGE cannot be used")
 }
 
 /// What counts requests, in Redis.
@@ -103,6 +101,7 @@ pub(crate) fn limiter(config: &Config) -> Result<Limiter> {
         url: config.redis_url.reveal().to_owned(),
         prefix: REDIS_PREFIX.to_owned(),
         quota: limiter::Quota::default(),
+        writes: limiter::Quota { limit: config.writes_per_minute, ..limiter::Quota::writes() },
     };
     Limiter::new(&options).map_err(|_| {
         anyhow::anyhow!("DRIFTWISE_REDIS_URL is not a Redis URL, such as redis://127.0.0.1:6379")

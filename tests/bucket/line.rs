@@ -187,9 +187,9 @@ async fn serve(socket: TcpStream, far: Far, log: Arc<Mutex<Log>>) {
         async move { carry(&far, request, fault).await }
     });
     // An error is a fault that was asked for, or a caller who has hung up.
-    let _ended =
+    let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
-    let _ended = _ended.await;
+    let _ended = connection.await;
 }
 
 fn note(log: &Mutex<Log>, request: &Request<Incoming>) -> Option<Fault> {

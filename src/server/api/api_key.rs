@@ -5,16 +5,18 @@ use evidence::ids::ApiKeyId;
 use evidence::org::Scope;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
 use super::body::JsonBody;
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::{Timestamp, is_in_range};
 use super::word::KeyScope;
 use super::{Tag, page};
 use crate::auth::{ManageApiKeys, OrgScope, ReadSettings, api_key};
-use crate::errors::{Denied, Input, Refused, Result as Answer, statuses};
+use crate::errors::{Denied, Error, Input, Refused, statuses};
 
 /// An API key of an organisation, without the key itself.
 #[derive(Debug, Object)]
@@ -83,8 +85,9 @@ enum Revoked {
 
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
-    CreateErrors = [400, 401, 403, 404, 408, 413, 415, 422, 500, 503];
+    CreateErrors = [400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
+    RevokeErrors = [401, 403, 404, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -116,28 +119,37 @@ impl Api {
 
     /// Create an API key
     ///
-    /// Owners and admins, signed in with the identity provider. The key itself is in this answer and nowhere else: only its HMAC is kept. Whoever loses the answer revokes the key and makes another one.
+    /// Owners and admins, signed in with the identity provider. The key itself is in this answer and nowhere else: only its HMAC is kept. Whoever loses the answer revokes the key and makes another one; the same Idempotency-Key again is refused, as the key is not kept.
     #[oai(path = "/orgs/:org_id/api-keys", method = "post", operation_id = "createApiKey")]
     async fn create(
         &self,
         /// The organisation.
         #[oai(name = "org_id")]
         scope: OrgScope<ManageApiKeys>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<ApiKeyRequest>,
     ) -> Result<Created, Refused<CreateErrors>> {
+        let asked = key.asked(&scope, &body.0.to_json_string());
         let scopes: Vec<Scope> = body.0.scopes.into_iter().map(Into::into).collect();
-        let key = api_key::mint(rand::random());
+        let minted = api_key::mint(rand::random());
         let draft = Draft {
             name: &body.0.name,
-            key_hmac: scope.context.state.pepper.hmac(&key),
+            key_hmac: scope.context.state.pepper.hmac(&minted),
             scopes: &scopes,
             created_by: scope.user()?,
             expires_at: expires_at(body.0.expires_at)?,
         };
         let mut tx = scope.begin().await?;
+        if let Some(created) = asked.answered(&mut tx).await? {
+            return Ok(Created::ApiKey(Json(created)));
+        }
         let made = api_keys::create(&mut tx, scope.org.id, draft, &scope.cause()).await?;
+        let created = CreatedApiKey { api_key: made.into(), key: minted };
+        asked.keep(&mut tx, &created).await?;
         tx.commit().await?;
-        Ok(Created::ApiKey(Json(CreatedApiKey { api_key: made.into(), key })))
+        Ok(Created::ApiKey(Json(created)))
     }
 
     /// Get an API key
@@ -173,7 +185,7 @@ impl Api {
         scope: OrgScope<ManageApiKeys>,
         /// The API key.
         api_key_id: Id,
-    ) -> Result<Revoked, Refused<GetErrors>> {
+    ) -> Result<Revoked, Refused<RevokeErrors>> {
         let (org, id) = (scope.org.id, ApiKeyId(api_key_id.0));
         let mut tx = scope.begin().await?;
         if !api_keys::revoke(&mut tx, org, id, &scope.cause()).await?
@@ -187,13 +199,21 @@ impl Api {
 }
 
 /// A time that the database can count with; whether it lies in the future is asked there.
-fn expires_at(asked: Option<Timestamp>) -> Answer<Option<evidence::time::Time>> {
+fn expires_at(asked: Option<Timestamp>) -> Result<Option<evidence::time::Time>, Error> {
     match asked {
         Some(at) if !is_in_range(at.0) => {
             let message = "expires_at must lie before the year 10000".to_owned();
             Err(Input::InvalidField { field: "expires_at", message }.into())
         }
         asked => Ok(asked.map(|at| at.0)),
+    }
+}
+
+impl Answer for CreatedApiKey {
+    const IS_SHOWN_ONCE: bool = true;
+
+    fn status(&self) -> u16 {
+        201
     }
 }
 

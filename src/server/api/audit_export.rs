@@ -5,6 +5,7 @@ mod row;
 mod window;
 
 use evidence::ids::ExportId;
+use evidence::time::Period;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
@@ -170,6 +171,18 @@ impl Api {
     }
 }
 
+/// Requests a pack from a form, which may be sent twice with the same `key`.
+pub(crate) async fn request_of_page(
+    scope: OrgScope<RequestPack>,
+    period: Period,
+    key: String,
+) -> Result<AuditExport> {
+    let key = IdempotencyKey::of_form(key, "/compliance")?;
+    let asked =
+        AuditExportRequest { period_start: period.start.into(), period_end: period.end.into() };
+    request::request(scope, key, asked).await
+}
+
 /// The row of a pack of this organisation.
 pub(super) async fn find<R: Right>(
     scope: &OrgScope<R>,
@@ -183,7 +196,7 @@ pub(super) async fn find<R: Right>(
 
 /// The row first, with a run that takes everything of the pack away once the run that builds it has ended; then, at once, the
 /// file that could be downloaded. Never a row that promises a file that is gone.
-async fn delete(scope: &OrgScope<DeletePack>, id: ExportId) -> Result<()> {
+pub(crate) async fn delete(scope: &OrgScope<DeletePack>, id: ExportId) -> Result<()> {
     let state = &scope.context.state;
     let mut tx = scope.begin().await?;
     let is_deleted = db::exports::delete(&mut tx, scope.org.id, id, &scope.cause()).await?;

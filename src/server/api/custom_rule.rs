@@ -6,10 +6,12 @@ use db::rules::{self, Settings};
 use evidence::ids::RuleId;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{ApiResponse, OpenApi};
 
 use super::body::JsonBody;
 use super::given::{cleared, given};
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::{Tag, page};
 use crate::auth::{ChangeSettings, OrgScope, ReadSettings};
@@ -33,7 +35,8 @@ enum Deleted {
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    WriteErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
+    WriteErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+    DeleteErrors = [401, 403, 404, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -70,13 +73,22 @@ impl Api {
         /// The organisation.
         #[oai(name = "org_id")]
         scope: OrgScope<ChangeSettings>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<CustomRuleRequest>,
     ) -> Result<Created, Refused<WriteErrors>> {
+        let asked = key.asked(&scope, &body.0.to_json_string());
         let settings = body.0.settings()?;
         let mut tx = scope.begin().await?;
+        if let Some(rule) = asked.answered(&mut tx).await? {
+            return Ok(Created::CustomRule(Json(rule)));
+        }
         let made = rules::create(&mut tx, scope.org.id, &settings, &scope.cause()).await?;
+        let rule = CustomRule::from(made);
+        asked.keep(&mut tx, &rule).await?;
         tx.commit().await?;
-        Ok(Created::CustomRule(Json(made.into())))
+        Ok(Created::CustomRule(Json(rule)))
     }
 
     /// Get a custom rule
@@ -141,7 +153,7 @@ impl Api {
         scope: OrgScope<ChangeSettings>,
         /// The rule.
         rule_id: Id,
-    ) -> Result<Deleted, Refused<GetErrors>> {
+    ) -> Result<Deleted, Refused<DeleteErrors>> {
         let mut tx = scope.begin().await?;
         let id = RuleId(rule_id.0);
         if !rules::delete(&mut tx, scope.org.id, id, &scope.cause()).await? {
@@ -149,6 +161,12 @@ impl Api {
         }
         tx.commit().await?;
         Ok(Deleted::Gone)
+    }
+}
+
+impl Answer for CustomRule {
+    fn status(&self) -> u16 {
+        201
     }
 }
 

@@ -88,6 +88,15 @@ pub(crate) struct Asked {
 }
 
 impl IdempotencyKey {
+    /// The key of a form that may be sent twice; `address`: where it is sent to.
+    pub(crate) fn of_form(key: String, address: &str) -> Result<Self> {
+        if is_plain(&key) {
+            Ok(Self { key: Some(key), address: address.to_owned() })
+        } else {
+            Err(parameter("the form's key is not its own; load the page again"))
+        }
+    }
+
     /// What `asker` asks for: `body` tells it from other requests to the same address.
     pub(crate) fn asked(self, asker: &impl Asker, body: &str) -> Asked {
         let Self { key, address } = self;

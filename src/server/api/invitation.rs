@@ -7,18 +7,19 @@ use db::invitations::{self, Draft};
 use evidence::ids::InvitationId;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
-use poem_openapi::types::MaybeUndefined;
+use poem_openapi::types::{MaybeUndefined, ToJSON as _};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
 use super::body::JsonBody;
 use super::given::given;
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::Timestamp;
 use super::word::{InvitationStatus, MemberRole};
 use super::{Tag, page};
 use crate::auth::{ManageMembers, OrgScope, ReadSettings};
-use crate::errors::{Denied, Input, Refused, Result as Answer, statuses};
+use crate::errors::{Denied, Error, Input, Refused, statuses};
 
 /// An invitation into an organisation.
 #[derive(Debug, Object)]
@@ -77,8 +78,9 @@ enum Revoked {
 
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
-    CreateErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
-    RevokeErrors = [401, 403, 404, 500, 503];
+    CreateErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+    GetErrors = [401, 403, 404, 500, 503];
+    RevokeErrors = [401, 403, 404, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -117,17 +119,26 @@ impl Api {
         /// The organisation.
         #[oai(name = "org_id")]
         scope: OrgScope<ManageMembers>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<InvitationRequest>,
     ) -> Result<Created, Refused<CreateErrors>> {
+        let asked = key.asked(&scope, &body.0.to_json_string());
         let InvitationRequest { email, role, expires_in_days } = body.0;
         let lifetime = lifetime(given("expires_in_days", expires_in_days)?)?;
         let expires_at = scope.context.now + lifetime;
         let draft = Draft { email: &email, role: role.into(), expires_at };
         let (org, by) = (scope.org.id, scope.user()?);
         let mut tx = scope.begin().await?;
+        if let Some(invitation) = asked.answered(&mut tx).await? {
+            return Ok(Created::Invitation(Json(invitation)));
+        }
         let made = invitations::create(&mut tx, org, draft, by, &scope.cause()).await?;
+        let invitation = Invitation::from(made);
+        asked.keep(&mut tx, &invitation).await?;
         tx.commit().await?;
-        Ok(Created::Invitation(Json(made.into())))
+        Ok(Created::Invitation(Json(invitation)))
     }
 
     /// Get an invitation
@@ -145,7 +156,7 @@ impl Api {
         scope: OrgScope<ReadSettings>,
         /// The invitation.
         invitation_id: Id,
-    ) -> Result<Json<Invitation>, Refused<RevokeErrors>> {
+    ) -> Result<Json<Invitation>, Refused<GetErrors>> {
         let mut tx = scope.begin().await?;
         let id = InvitationId(invitation_id.0);
         let found = invitations::find(&mut tx, scope.org.id, id, scope.context.now).await?;
@@ -179,13 +190,19 @@ impl Api {
 }
 
 /// Long enough for somebody on holiday; whoever was meant and never came should not find an open door next year.
-fn lifetime(days: Option<i32>) -> Answer<Duration> {
+fn lifetime(days: Option<i32>) -> Result<Duration, Error> {
     let days = days.unwrap_or(14);
     if !(1..=90).contains(&days) {
         let message = "expires_in_days must be 1 to 90".to_owned();
         return Err(Input::InvalidField { field: "expires_in_days", message }.into());
     }
     Ok(Duration::days(days.into()))
+}
+
+impl Answer for Invitation {
+    fn status(&self) -> u16 {
+        201
+    }
 }
 
 impl From<invitations::Invitation> for Invitation {

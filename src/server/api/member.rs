@@ -56,8 +56,8 @@ enum Removed {
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    ChangeErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
-    RemoveErrors = [401, 403, 404, 409, 500, 503];
+    ChangeErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+    RemoveErrors = [401, 403, 404, 409, 429, 500, 503];
 }
 
 pub(crate) struct Api;

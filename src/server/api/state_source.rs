@@ -4,12 +4,13 @@ use db::state_sources::{self, Settings};
 use evidence::ids::StateSourceId;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
-use poem_openapi::types::MaybeUndefined;
+use poem_openapi::types::{MaybeUndefined, ToJSON as _};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
 use super::body::JsonBody;
 use super::given::{cleared, given};
+use super::idempotency::{Answer, IdempotencyKey};
 use super::path::Id;
 use super::time::Timestamp;
 use super::word::SourceKind;
@@ -96,7 +97,8 @@ enum Deleted {
 statuses! {
     ListErrors = [400, 401, 403, 404, 500, 503];
     GetErrors = [401, 403, 404, 500, 503];
-    WriteErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503];
+    WriteErrors = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
+    DeleteErrors = [401, 403, 404, 429, 500, 503];
 }
 
 pub(crate) struct Api;
@@ -139,8 +141,12 @@ impl Api {
         /// The organisation.
         #[oai(name = "org_id")]
         scope: OrgScope<ChangeSettings>,
+        /// 1 to 255 printable ASCII characters. The same key with the same request within 24 hours gives the same answer and does nothing again.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: JsonBody<StateSourceRequest>,
     ) -> Result<Created, Refused<WriteErrors>> {
+        let asked = key.asked(&scope, &body.0.to_json_string());
         let settings = Settings {
             name: body.0.name,
             kind: body.0.kind.into(),
@@ -149,9 +155,14 @@ impl Api {
             active: given("active", body.0.active)?.unwrap_or(true),
         };
         let mut tx = scope.begin().await?;
+        if let Some(source) = asked.answered(&mut tx).await? {
+            return Ok(Created::StateSource(Json(source)));
+        }
         let made = state_sources::create(&mut tx, scope.org.id, &settings, &scope.cause()).await?;
+        let source = StateSource::from(made);
+        asked.keep(&mut tx, &source).await?;
         tx.commit().await?;
-        Ok(Created::StateSource(Json(made.into())))
+        Ok(Created::StateSource(Json(source)))
     }
 
     /// Get a state source
@@ -229,7 +240,7 @@ impl Api {
         scope: OrgScope<ChangeSettings>,
         /// The state source.
         state_source_id: Id,
-    ) -> Result<Deleted, Refused<GetErrors>> {
+    ) -> Result<Deleted, Refused<DeleteErrors>> {
         let id = StateSourceId(state_source_id.0);
         let mut tx = scope.begin().await?;
         if !state_sources::delete(&mut tx, scope.org.id, id, &scope.cause()).await? {
@@ -237,6 +248,12 @@ impl Api {
         }
         tx.commit().await?;
         Ok(Deleted::Gone)
+    }
+}
+
+impl Answer for StateSource {
+    fn status(&self) -> u16 {
+        201
     }
 }
 

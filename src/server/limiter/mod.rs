@@ -187,8 +187,8 @@ impl Limiter {
         self.quota
     }
 
-    /// Vouches for the Redis that answers, until it is started again. Nobody may be counting at this moment.
-    pub(crate) async fn vouch(&self) -> Result<()> {
+    /// Vouches for the Redis that answers, until it is started again; whether nobody else did. Nobody may be counting at this moment.
+    pub(crate) async fn vouch(&self) -> Result<bool> {
         let script = Script::new(include_str!("vouch.lua"));
         let call = script.key(self.voucher());
         let mut connection = self.connection.clone();

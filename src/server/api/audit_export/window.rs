@@ -38,10 +38,11 @@ pub(super) async fn known(
 pub(super) async fn settle(context: &Context, unvouched: Unvouched) -> Result<()> {
     let mut tx = context.state.pool.begin().await?;
     db::limits::hold(&mut tx).await?;
-    context.state.limiter.vouch().await?;
+    // Of those who found it so at once, one was first; the others come when all is settled.
+    let is_first = context.state.limiter.vouch().await?;
     let counted_before = db::limits::establish(&mut tx, context.now).await?;
     tx.commit().await?;
-    if counted_before && unvouched == Unvouched::Empty {
+    if is_first && counted_before && unvouched == Unvouched::Empty {
         tracing::error!(
             "Redis has lost the windows of the rate limit; they are made again from the database"
         );
