@@ -11,6 +11,7 @@ pub mod limiter;
 mod listen;
 mod login;
 mod metrics;
+mod pages;
 mod ready;
 mod request;
 mod serve;

@@ -12,7 +12,7 @@ use crate::auth::csrf::Guard;
 use crate::listen::{Bounded, CONNECTIONS, STALLED};
 use crate::request::Layer;
 use crate::state::State;
-use crate::{api, login};
+use crate::{api, login, pages};
 
 /// Longer than load balancers keep idle connections, so that they close first.
 const IDLE: Duration = Duration::from_secs(75);
@@ -32,7 +32,7 @@ pub async fn serve(
 
 /// Everything that is served.
 pub(crate) fn app(state: Arc<State>) -> impl poem::Endpoint<Output = Response> + 'static {
-    login::route(Route::new())
+    pages::route(login::route(Route::new()))
         .nest("/", api::service())
         .with(Guard(Arc::clone(&state)))
         .with(Layer(state))

@@ -21,6 +21,7 @@ use crate::chain_figures::ChainFigures;
 use crate::engine_figures::EngineFigures;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
+use crate::pages::Glances;
 use crate::ready::Readiness;
 
 /// Limits and facts of this installation.
@@ -96,6 +97,7 @@ pub struct State {
     pub(crate) engine_figures: EngineFigures,
     pub(crate) process_figures: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) readiness: Readiness,
+    pub(crate) glances: Glances,
     /// Bounds the memory of scan files, from their first byte until they are read.
     pub(crate) uploads: Arc<Semaphore>,
     /// Bounds the work of verifications.
@@ -134,6 +136,7 @@ impl State {
             metrics: Metrics::default(),
             chain_figures: ChainFigures::default(),
             readiness: Readiness::default(),
+            glances: Glances::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),
             pack_requests: Semaphore::new(PACK_REQUESTS),

@@ -7,7 +7,7 @@
 //!   credentials and rights are checked before anything else is read.
 
 mod api_key;
-mod audit_export;
+pub(crate) mod audit_export;
 mod audit_log;
 mod body;
 mod custom_rule;

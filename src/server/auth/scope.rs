@@ -15,9 +15,9 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use uuid::Uuid;
 
-use super::Caller;
 use super::caller::{API_KEY, OIDC, register_schemes};
 use super::rule::Right;
+use super::{Caller, SignedIn};
 use crate::errors::{Denied, Result};
 use crate::state::Context;
 
@@ -50,6 +50,16 @@ impl<R: Right> OrgScope<R> {
         }
     }
 
+    /// Errors when the caller has not got the right `Other`, which a page may want to say before anybody tries.
+    pub(crate) fn may<Other: Right>(&self) -> Result<()> {
+        Other::RULE.admit(&self.caller, self.role, self.org.plan)
+    }
+
+    /// For a person at a browser.
+    pub(crate) async fn of_person(request: &Request, person: &SignedIn, id: OrgId) -> Result<Self> {
+        Self::enter(request, Caller::Person(person.user.clone()), id).await
+    }
+
     async fn admit(request: &Request) -> Result<Self> {
         let context = Context::of(request);
         let caller = Caller::of(request, &context.state, context.now).await?;
@@ -58,6 +68,11 @@ impl<R: Right> OrgScope<R> {
             .raw_path_param(ORG_PARAM)
             .and_then(|text| text.parse().ok())
             .ok_or(Denied::OrgNotFound)?;
+        Self::enter(request, caller, id).await
+    }
+
+    async fn enter(request: &Request, caller: Caller, id: OrgId) -> Result<Self> {
+        let context = Context::of(request);
         let mut tx = OrgTx::begin(&context.state.pool, id).await?;
         let role = match &caller {
             Caller::Key(key) if key.org_id != id => return Err(Denied::OrgNotFound.into()),

@@ -1,29 +1,30 @@
 //! `/logout`: the page that asks, and the end of a session, here and at the identity provider.
 
-use poem::http::header;
+use poem::http::{StatusCode, header};
 use poem::{Request, Response};
 
 use super::page::Leave;
-use super::{LOGOUT, own, page, redirect};
+use super::{LOGOUT, own, redirect};
 use crate::auth::SignedIn;
 use crate::auth::cookie::{Cookies, Name};
 use crate::errors::Result;
+use crate::pages;
 use crate::state::{Context, State};
 
 pub(super) async fn ask(request: &Request) -> Result<Response> {
     let context = Context::of(request);
     let person = SignedIn::find(request).await?;
     let leave = match &person {
-        None => Leave { who: None, csrf_token: String::new() },
+        None => Leave { assets: pages::folder(), who: None, csrf_token: String::new() },
         Some(person) => {
             let mut conn = context.state.pool.acquire().await?;
             let name = db::users::find_name(&mut conn, person.user.id).await?;
             let who = name.or_else(|| person.user.email.clone());
             let who = who.unwrap_or_else(|| person.user.sub.clone());
-            Leave { who: Some(who), csrf_token: person.csrf_token() }
+            Leave { assets: pages::folder(), who: Some(who), csrf_token: person.csrf_token() }
         }
     };
-    page::html(poem::http::StatusCode::OK, &leave)
+    pages::bare(StatusCode::OK, &leave)
 }
 
 /// Whoever is not signed in has nothing to end. Cookies are taken away only from a browser that has brought one: on a

@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::auth::oidc::Client;
 use crate::errors::{Denied, Result};
+use crate::pages;
 use crate::state::State;
 
 /// Where a person signs in; `return_to` in the query is the path to come back to.
@@ -36,12 +37,12 @@ const LOGOUT: &str = "/logout";
 /// Adds the routes of this module.
 pub(crate) fn route(routes: Route) -> Route {
     let begin =
-        make(|request: Request| async move { page::or_error(begin::begin(&request).await) });
+        make(|request: Request| async move { pages::or_error(begin::begin(&request).await) });
     let finish =
-        make(|request: Request| async move { page::or_error(finish::finish(&request).await) });
-    let ask = make(|request: Request| async move { page::or_error(leave::ask(&request).await) });
+        make(|request: Request| async move { pages::or_error(finish::finish(&request).await) });
+    let ask = make(|request: Request| async move { pages::or_error(leave::ask(&request).await) });
     let leave =
-        make(|request: Request| async move { page::or_error(leave::leave(&request).await) });
+        make(|request: Request| async move { pages::or_error(leave::leave(&request).await) });
     routes.at(LOGIN, get(begin)).at(CALLBACK, get(finish)).at(LOGOUT, get(ask).post(leave))
 }
 

@@ -3,7 +3,7 @@
 use url::Url;
 
 /// Where a browser goes that was on its way to nowhere.
-pub(super) const HOME: &str = "/docs";
+pub(super) const HOME: &str = "/";
 const BYTES_MAX: usize = 1024;
 
 /// `wanted`, if it is a path of this service; else [`HOME`].

@@ -1,0 +1,45 @@
+//! What people see with a browser: pages that the server writes, on the same rights, rules and audit entries as the API.
+//!
+//! Invariants
+//! - A page reaches an organisation's rows through an `OrgScope` of the visitor, as the API does.
+//! - A change is made by the function that the API calls for it; a page adds the form and the words.
+//! - Every page works without scripts; scripts refresh parts of it and save clicks.
+//! - Nothing is loaded from elsewhere, nothing inline is run or styles anything (the content security policy), and every
+//!   value is escaped by the templates.
+//! - Who is not signed in is sent to sign in and comes back to where they were going.
+
+mod answer;
+mod asset;
+mod chart;
+mod compliance;
+mod form;
+mod frame;
+mod glance;
+mod home;
+mod live;
+mod overview;
+mod text;
+mod visit;
+
+use poem::{Route, get};
+
+pub(crate) use answer::{bare, or_error};
+pub(crate) use asset::folder;
+pub(crate) use glance::Glances;
+
+/// Adds the routes of every page.
+pub(crate) fn route(routes: Route) -> Route {
+    let routes = asset::route(routes.at("/", get(page!(home::show))));
+    compliance::route(overview::route(routes))
+}
+
+/// An endpoint of a function from request to answer; what it refuses is said on a page.
+macro_rules! page {
+    ($show:path) => {
+        poem::endpoint::make(|request: poem::Request| async move {
+            let asked = $crate::pages::answer::Asked::of(&request);
+            asked.or_error($show(request).await)
+        })
+    };
+}
+use page;

@@ -1,0 +1,52 @@
+//! Who looks at a page.
+
+use db::members::Membership;
+use poem::Request;
+
+use crate::auth::{OrgScope, Right, SignedIn};
+use crate::errors::{Denied, Error, Result};
+use crate::state::Context;
+
+/// A person at a page of this service.
+pub(crate) struct Visit {
+    pub(crate) person: SignedIn,
+    /// As people call them: name, e-mail address, or what the issuer calls them.
+    pub(crate) who: String,
+    /// By slug.
+    pub(crate) orgs: Vec<Membership>,
+    pub(crate) context: Context,
+}
+
+impl Visit {
+    /// Errors (401) when nobody is signed in with this browser.
+    pub(super) async fn of(request: &Request) -> Result<Self> {
+        let person = SignedIn::find(request).await?;
+        let person = person.ok_or(Denied::Unauthorized("Nobody is signed in"))?;
+        let context = Context::of(request);
+        let mut conn = context.state.pool.acquire().await?;
+        let name = db::users::find_name(&mut conn, person.user.id).await?;
+        let who = name.or_else(|| person.user.email.clone());
+        let who = who.unwrap_or_else(|| person.user.sub.clone());
+        let mut orgs = db::members::of_user(&mut conn, person.user.id).await?;
+        orgs.sort_by(|a, b| a.slug.cmp(&b.slug));
+        Ok(Self { person, who, orgs, context })
+    }
+
+    /// The organisation that the address names (`:slug`), for a visitor who has the right `R` in it.
+    ///
+    /// Errors (404) when there is none, or when the visitor is no member: the two look alike.
+    pub(super) async fn org<R: Right>(&self, request: &Request) -> Result<OrgScope<R>> {
+        let slug = request.raw_path_param("slug").unwrap_or_default();
+        let org = self.orgs.iter().find(|org| org.slug == slug).ok_or(Denied::OrgNotFound)?;
+        OrgScope::of_person(request, &self.person, org.org_id).await
+    }
+
+    /// Errors (403) when the visitor is no platform administrator.
+    pub(super) fn operator(&self) -> Result<()> {
+        if self.person.user.is_platform_admin {
+            Ok(())
+        } else {
+            Err(Error::from(Denied::PlatformAdminRequired))
+        }
+    }
+}
