@@ -18,6 +18,7 @@ mod refusal;
 mod repeat;
 mod rotation;
 mod schemathesis;
+mod screen;
 mod sdk;
 mod sign_in;
 mod store;

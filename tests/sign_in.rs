@@ -25,7 +25,7 @@ async fn a_person_signs_in_through_a_certified_provider_acts_and_signs_out() {
     );
 
     let leave = visitor.open(&format!("{}/logout", app.base), None).await;
-    assert!(leave.text().contains("&#60;i&#62;owner@acme.example"), "{}", leave.text());
+    assert!(leave.text().contains("&lt;i&gt;owner@acme.example"), "{}", leave.text());
     let token = leave.between("name=\"csrf_token\" value=\"", "\"");
     request_pack(&app, &visitor, &token).await;
 

@@ -15,5 +15,6 @@ pub mod risk;
 pub mod scan;
 pub mod sla;
 pub mod time;
+pub mod visible;
 
 pub use text::Unknown;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::listener::TcpAcceptor;
-use poem::{EndpointExt, Response, Route, Server};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Route, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +30,18 @@ pub async fn serve(
     server.run_with_graceful_shutdown(app(state), stop.cancelled_owned(), Some(GRACE)).await
 }
 
+/// What lies at the root is the API's, but for the root itself.
+async fn home_or_api<E: Endpoint>(api: Arc<E>, request: Request) -> poem::Result<Response> {
+    if request.uri().path() == "/" {
+        return pages::home(request).await;
+    }
+    Ok(api.call(request).await?.into_response())
+}
+
 /// Everything that is served.
-pub(crate) fn app(state: Arc<State>) -> impl poem::Endpoint<Output = Response> + 'static {
+pub(crate) fn app(state: Arc<State>) -> impl Endpoint<Output = Response> + 'static {
     pages::route(login::route(Route::new()))
-        .nest("/", api::service())
+        .nest("/", api::service().into_endpoint().around(home_or_api))
         .with(Guard(Arc::clone(&state)))
         .with(Layer(state))
 }

@@ -15,7 +15,7 @@ try {
   await page.click('button[type=submit]');
   await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' });
   await page.click('button[type=submit]');
-  await page.waitForURL(`${base}/`);
+  await page.waitForURL(`${base}/orgs/acme`);
 
   const cookies = await context.cookies(base);
   const session = cookies.find((cookie) => cookie.name.endsWith('driftpack_session'));

@@ -14,7 +14,9 @@ use super::{Tag, page};
 use crate::auth::{OrgScope, PlatformAdmin, ReadAuditLog};
 use crate::errors::{Refused, Result, statuses};
 use crate::state::Context;
-use row::{AuditLog, Verification};
+use row::AuditLog;
+
+pub(crate) use row::Verification;
 
 statuses! {
     OrgErrors = [400, 401, 403, 404, 500, 503];
@@ -134,6 +136,12 @@ impl Api {
         let options = options(at_seq.0, expected_min_seq.0)?;
         Ok(Json(answer(&admin.context, ChainId::Platform, &options, &admin.cause()).await?))
     }
+}
+
+/// Verifies the log of an organisation, for a page.
+pub(crate) async fn verify_of_page(scope: &OrgScope<ReadAuditLog>) -> Result<Verification> {
+    let options = db::chain::Options::default();
+    answer(&scope.context, ChainId::Org(scope.org.id), &options, &scope.cause()).await
 }
 
 /// Verifies, and records that, unless nobody reads the answer.

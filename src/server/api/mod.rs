@@ -8,26 +8,26 @@
 
 mod api_key;
 pub(crate) mod audit_export;
-mod audit_log;
+pub(crate) mod audit_log;
 mod body;
 mod custom_rule;
 mod download;
 mod finding;
-mod given;
-mod idempotency;
+pub(crate) mod given;
+pub(crate) mod idempotency;
 mod invitation;
 mod me;
 mod member;
 mod org;
-mod page;
+pub(crate) mod page;
 mod path;
-mod scan;
+pub(crate) mod scan;
 mod state_source;
 #[expect(clippy::unused_async, reason = "poem-openapi takes async functions only")]
 mod system;
 mod time;
-mod upload;
-mod word;
+pub(crate) mod upload;
+pub(crate) mod word;
 mod workflow;
 
 use poem_openapi::{OpenApiService, Tags};

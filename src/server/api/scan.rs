@@ -20,7 +20,9 @@ use super::word::ScanStatus;
 use super::{Tag, page};
 use crate::auth::{HandInScan, OrgScope, ReadOrg};
 use crate::errors::{Denied, Input, Refused, Result, statuses};
-use row::{ObservedAtSource, Receipt, Scan, ScanDetail, ScanList};
+use row::{ObservedAtSource, Scan, ScanDetail, ScanList};
+
+pub(crate) use row::Receipt;
 
 /// How far ahead a sender's clock may be.
 fn clocks_differ() -> chrono::Duration {
@@ -107,42 +109,8 @@ impl Api {
         key: IdempotencyKey,
         upload: Upload,
     ) -> Result<HandedIn, Refused<HandInErrors>> {
-        checked_name(&state_source.0)?;
-        let ci = upload.ci.clone();
-        let file = read(&scope, upload).await?;
-        let caller = observed_at.0.map(|at| at.0);
-        let (at, source) = observed_at_of(caller, file.observation.observed_at, scope.context.now)?;
-        let asked = key.asked(&scope, &hex::encode(file.sha256));
-        let mut tx = scope.begin().await?;
-        if let Some(receipt) = asked.answered(&mut tx).await? {
-            return Ok(HandedIn::of(receipt));
-        }
-        let state_source = db::state_sources::ensure(
-            &mut tx,
-            scope.org.id,
-            &state_source.0,
-            SourceKind::Upload,
-            &scope.cause(),
-        )
-        .await?;
-        let actor = scope.caller.actor();
-        let ingest = Ingest {
-            state_source: state_source.id,
-            observation: file.observation,
-            observed_at: at,
-            content_sha256: file.sha256,
-            bytes: file.size_bytes,
-            triggered_by: format!("{}:{}", actor.kind, actor.id),
-            ci,
-            actor,
-            origin: scope.context.request_id.clone(),
-            now: scope.context.now,
-        };
-        let ingested = db::scans::ingest(&mut tx, ingest).await?;
-        let receipt = Receipt::new(ingested, source);
-        asked.keep(&mut tx, &receipt).await?;
-        tx.commit().await?;
-        Ok(HandedIn::of(receipt))
+        let given = (state_source.0.as_str(), observed_at.0.map(|at| at.0));
+        Ok(HandedIn::of(hand_in(&scope, given, key, upload).await?))
     }
 
     /// List drift scans
@@ -204,6 +172,51 @@ impl Api {
         tx.commit().await?;
         Ok(Json(ScanDetail::new(scan, suppressed)))
     }
+}
+
+/// Takes a scan in: the name of its state source, and when the sender says that the tool looked.
+pub(crate) async fn hand_in(
+    scope: &OrgScope<HandInScan>,
+    (state_source, observed_at): (&str, Option<Time>),
+    key: IdempotencyKey,
+    upload: Upload,
+) -> Result<Receipt> {
+    checked_name(state_source)?;
+    let ci = upload.ci.clone();
+    let file = read(scope, upload).await?;
+    let (at, observed_by) =
+        observed_at_of(observed_at, file.observation.observed_at, scope.context.now)?;
+    let asked = key.asked(scope, &hex::encode(file.sha256));
+    let mut tx = scope.begin().await?;
+    if let Some(receipt) = asked.answered(&mut tx).await? {
+        return Ok(receipt);
+    }
+    let source = db::state_sources::ensure(
+        &mut tx,
+        scope.org.id,
+        state_source,
+        SourceKind::Upload,
+        &scope.cause(),
+    )
+    .await?;
+    let actor = scope.caller.actor();
+    let ingest = Ingest {
+        state_source: source.id,
+        observation: file.observation,
+        observed_at: at,
+        content_sha256: file.sha256,
+        bytes: file.size_bytes,
+        triggered_by: format!("{}:{}", actor.kind, actor.id),
+        ci,
+        actor,
+        origin: scope.context.request_id.clone(),
+        now: scope.context.now,
+    };
+    let ingested = db::scans::ingest(&mut tx, ingest).await?;
+    let receipt = Receipt::new(ingested, observed_by);
+    asked.keep(&mut tx, &receipt).await?;
+    tx.commit().await?;
+    Ok(receipt)
 }
 
 /// A scan file that was understood.

@@ -11,6 +11,7 @@ mod metrics;
 mod operate;
 mod order;
 mod org;
+mod page;
 mod repeat;
 mod request;
 mod schedule;

@@ -87,6 +87,11 @@ impl<'a> ApiExtractor<'a> for Upload {
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 impl Upload {
+    /// A file in a form.
+    pub(crate) fn of_form(body: Body, limit: usize) -> Self {
+        Self { body, is_gzip: false, limit, ci: Map::new() }
+    }
+
     /// Reads the file once there is room for it.
     pub(crate) async fn receive(self, rooms: &Arc<Semaphore>) -> Result<Received> {
         let room = Arc::clone(rooms).acquire_owned().await.map_err(Error::internal)?;

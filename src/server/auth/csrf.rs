@@ -87,18 +87,35 @@ impl<E: Endpoint> Endpoint for Guarded<E> {
     }
 }
 
+/// Lets a form count whose token stands among other fields of a body that is too large to be read before: `token` is the first of
+/// them. Errors, as the guard does, when the form is not of a page of this session.
+pub(crate) fn prove(
+    request: &mut Request,
+    base_url: &Url,
+    token: &str,
+) -> crate::errors::Result<()> {
+    let cookie = Cookies::of(base_url).find(request.headers(), Name::Session);
+    let id = cookie.and_then(SessionId::parse);
+    let proven = is_from_here(request.headers(), base_url).and_then(|()| {
+        let is_own = id.is_some_and(|id| id.has_csrf_token(token));
+        is_own.then_some(()).ok_or(OF_ANOTHER)
+    });
+    proven.map_err(crate::errors::Denied::Forged)?;
+    request.extensions_mut().insert(Standing::Proven);
+    Ok(())
+}
+
 async fn check(request: &mut Request, base_url: &Url, id: &SessionId) -> Result<(), &'static str> {
     is_from_here(request.headers(), base_url)?;
     let token = match request.headers().get(HEADER) {
         Some(token) => token.to_str().unwrap_or_default().to_owned(),
         None => token_of_form(request).await?,
     };
-    if id.has_csrf_token(&token) {
-        Ok(())
-    } else {
-        Err("The form is of another session; load the page again and send it once more")
-    }
+    if id.has_csrf_token(&token) { Ok(()) } else { Err(OF_ANOTHER) }
 }
+
+const OF_ANOTHER: &str =
+    "The form is of another session; load the page again and send it once more";
 
 /// Methods that change nothing (RFC 9110).
 pub(super) fn is_safe(method: &Method) -> bool {

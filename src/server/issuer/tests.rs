@@ -133,7 +133,7 @@ async fn the_page_escapes_and_is_nobody_elses() {
     let page = running.send(Method::GET, "/authorize", &ask(&[]), None).await;
     assert_eq!(page.status(), 200);
     let text = page.text().await.unwrap();
-    assert!(text.contains("&#62;&#60;script&#62;") && !text.contains("<script>"), "{text}");
+    assert!(text.contains("&gt;&lt;script&gt;") && !text.contains("<script>"), "{text}");
     for path in ["/authorize", "/end"] {
         let answer = running.send(Method::GET, path, &ask(&[]), Some("rebound.example")).await;
         assert_eq!(answer.status(), 400, "{path}");

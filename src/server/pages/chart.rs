@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use askama::filters::Safe;
 
 const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 180.0;
-const LEFT: f64 = 36.0;
-const BOTTOM: f64 = 22.0;
+const HEIGHT: f64 = 200.0;
+const LEFT: f64 = 46.0;
+const BOTTOM: f64 = 24.0;
 const TOP: f64 = 8.0;
 
 /// One column: its label, and its value; `None`: not known, which is not nought.

@@ -10,27 +10,40 @@
 
 mod answer;
 mod asset;
+mod audit_log;
 mod chart;
 mod compliance;
+mod escape;
+mod finding;
 mod form;
 mod frame;
 mod glance;
 mod home;
 mod live;
 mod overview;
+mod people;
+mod scan;
+mod settings;
 mod text;
 mod visit;
 
-use poem::{Route, get};
+use poem::{Request, Response, Route};
 
 pub(crate) use answer::{bare, or_error};
 pub(crate) use asset::folder;
+pub(crate) use escape::Visible;
 pub(crate) use glance::Glances;
 
-/// Adds the routes of every page.
+/// `/`, whose route is the API's.
+pub(crate) async fn home(request: Request) -> poem::Result<Response> {
+    let asked = answer::Asked::of(&request);
+    asked.or_error(home::show(request).await)
+}
+
+/// Adds the routes of every page but `/`.
 pub(crate) fn route(routes: Route) -> Route {
-    let routes = asset::route(routes.at("/", get(page!(home::show))));
-    compliance::route(overview::route(routes))
+    let routes = compliance::route(overview::route(asset::route(routes)));
+    settings::route(audit_log::route(scan::route(finding::route(routes))))
 }
 
 /// An endpoint of a function from request to answer; what it refuses is said on a page.

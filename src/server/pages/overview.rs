@@ -8,7 +8,7 @@ use askama::filters::Safe;
 use chrono::{Datelike as _, Months, NaiveTime};
 use db::chain_checks;
 use evidence::chain::{ChainId, Status as ChainStatus};
-use evidence::pack::Gap;
+use evidence::pack::{Gap, TopRisk};
 use evidence::time::{Period, Time};
 use poem::http::StatusCode;
 use poem::{Request, Response, Route, get};
@@ -28,6 +28,7 @@ const PATH: &str = "/orgs/:slug";
 const MONTHS: u32 = 12;
 /// The pack lists more.
 const GAPS_SHOWN: usize = 5;
+const RISKS_SHOWN: usize = 5;
 
 pub(super) fn route(routes: Route) -> Route {
     routes.at(PATH, get(page!(show))).at(format!("{PATH}/figures"), get(page!(figures)))
@@ -205,6 +206,10 @@ impl Shown {
             .map(|row| (row.risk_level.as_str(), row.roll_forward.open_at_end))
             .collect();
         chart::stacked("Open findings by risk level", &parts)
+    }
+
+    fn worst(glance: &Glance) -> Vec<TopRisk> {
+        glance.top_risks.iter().take(RISKS_SHOWN).cloned().collect()
     }
 
     fn longest(glance: &Glance) -> Vec<Gap> {

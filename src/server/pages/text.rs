@@ -72,11 +72,6 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
-/// `1 finding`, `12 findings`.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
-}
-
 /// A size: `812 B`, `4.1 MB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -125,7 +120,7 @@ mod tests {
     #[test]
     fn times_are_told_relative_to_now_in_both_directions() {
         let now: Time = "2026-04-02T10:00:00Z".parse().unwrap();
-        let at = |text: &str| ago(text.parse().unwrap(), now);
+        let at = |text: &str| ago(text.parse::<Time>().unwrap(), now);
         assert_eq!(at("2026-04-02T09:59:58Z"), "just now");
         assert_eq!(at("2026-04-02T09:00:00Z"), "1 hour ago");
         assert_eq!(at("2026-04-05T10:00:00Z"), "in 3 days");

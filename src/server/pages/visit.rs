@@ -14,7 +14,6 @@ pub(crate) struct Visit {
     pub(crate) who: String,
     /// By slug.
     pub(crate) orgs: Vec<Membership>,
-    pub(crate) context: Context,
 }
 
 impl Visit {
@@ -23,13 +22,13 @@ impl Visit {
         let person = SignedIn::find(request).await?;
         let person = person.ok_or(Denied::Unauthorized("Nobody is signed in"))?;
         let context = Context::of(request);
-        let mut conn = context.state.pool.acquire().await?;
-        let name = db::users::find_name(&mut conn, person.user.id).await?;
+        let mut tx = context.state.pool.begin().await?;
+        let name = db::users::find_name(&mut tx, person.user.id).await?;
         let who = name.or_else(|| person.user.email.clone());
         let who = who.unwrap_or_else(|| person.user.sub.clone());
-        let mut orgs = db::members::of_user(&mut conn, person.user.id).await?;
-        orgs.sort_by(|a, b| a.slug.cmp(&b.slug));
-        Ok(Self { person, who, orgs, context })
+        let orgs = db::members::of_user(&mut tx, person.user.id).await?;
+        tx.commit().await?;
+        Ok(Self { person, who, orgs })
     }
 
     /// The organisation that the address names (`:slug`), for a visitor who has the right `R` in it.

@@ -53,9 +53,9 @@ pub(crate) struct AuditActor {
 /// What verification found.
 #[derive(Debug, Object)]
 pub(crate) struct Verification {
-    status: VerificationStatus,
+    pub(crate) status: VerificationStatus,
     /// Entries found right, up to the first bad one.
-    checked: u64,
+    pub(crate) checked: u64,
     /// The first entry that was read.
     #[oai(nullable)]
     verified_from_seq: Option<i64>,
@@ -74,7 +74,7 @@ pub(crate) struct Verification {
     #[oai(nullable)]
     first_bad: Option<Fault>,
     /// For people.
-    message: String,
+    pub(crate) message: String,
 }
 
 /// An entry and its hash.

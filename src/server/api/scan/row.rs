@@ -11,7 +11,7 @@ use crate::api::word::ScanStatus;
 /// A drift scan.
 #[derive(Debug, Clone, Object)]
 pub(crate) struct Scan {
-    id: Uuid,
+    pub(crate) id: Uuid,
     state_source_id: Uuid,
     /// Name of the source today.
     state_source: String,
@@ -77,22 +77,22 @@ pub(crate) enum ObservedAtSource {
 #[oai(rename = "ScanReceipt")]
 pub(crate) struct Receipt {
     #[oai(flatten)]
-    scan: Scan,
+    pub(crate) scan: Scan,
     observed_at_source: ObservedAtSource,
     /// These bytes were there already.
-    pub(super) duplicate: bool,
-    findings: Effects,
+    pub(crate) duplicate: bool,
+    pub(crate) findings: Effects,
 }
 
 /// What a scan did to findings; all zero for one that was there already.
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "ScanEffects")]
 pub(crate) struct Effects {
-    opened: u64,
-    reopened: u64,
-    updated: u64,
-    moved: u64,
-    resolved: u64,
+    pub(crate) opened: u64,
+    pub(crate) reopened: u64,
+    pub(crate) updated: u64,
+    pub(crate) moved: u64,
+    pub(crate) resolved: u64,
 }
 
 /// A part of the list of scans.

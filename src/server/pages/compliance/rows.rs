@@ -90,10 +90,6 @@ impl Rows {
     fn has_more(&self) -> bool {
         self.total > self.packs.len() as u64
     }
-
-    fn is_moving(&self) -> bool {
-        self.packs.iter().any(Pack::is_moving)
-    }
 }
 
 impl Pack {
