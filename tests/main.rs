@@ -10,6 +10,7 @@ mod doctor;
 mod document;
 mod log;
 mod main_job;
+mod monitoring;
 mod operator;
 mod outage;
 mod pack;

@@ -41,7 +41,6 @@ async fn people_get_from_nothing_to_a_verified_pack_and_every_page_works_for_eve
     assert_eq!((&saw["plain"], &saw["plain_deleted"]), (&json!(2), &json!("deleted")), "{saw}");
     assert_eq!(saw["viewer"]["generate"], true, "{saw}");
     assert!(saw["viewer"]["why"].as_str().unwrap().contains("owner"), "{saw}");
-    for nothing in ["faults", "elsewhere", "axe", "wider"] {
-        assert_eq!(saw[nothing], json!([]), "{nothing}");
-    }
+    let none = ["faults", "elsewhere", "axe", "wider"].map(|list| (list, &saw[list]));
+    assert!(none.iter().all(|(_, found)| **found == json!([])), "{none:#?}");
 }

@@ -22,7 +22,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
 ];
 
 /// A form that ends a session leads on to the identity provider, and browsers hold `form-action` against that.
-const LEAVES: &str = "default-src 'none'; style-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const LEAVES: &str = "default-src 'none'; style-src 'self'; font-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn html(status: StatusCode, page: &impl Template) -> Result<Response> {
     let text = page.render().map_err(Error::internal)?;

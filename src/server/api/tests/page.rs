@@ -140,6 +140,10 @@ async fn pages_run_nothing_inline_load_nothing_from_elsewhere_and_say_so(pool: P
             ("DENY", "nosniff")
         );
         let html = text(&answer);
+        assert!(
+            !html.contains("&lt;span") && !html.contains("&lt;svg"),
+            "{page} shows markup as text"
+        );
         for inline in ["style=\"", "<style", "<script>", " onclick", " onload", "javascript:"] {
             assert!(!html.contains(inline), "{page} has {inline}");
         }
