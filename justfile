@@ -28,7 +28,7 @@ measure FINDINGS:
 chaos *ARGS:
     ./dev chaos {{ARGS}}
 
-# The engine beside its peers and the floor: `just bench engine`, `just bench engine --quick`.
+# The engine beside its peers (`just bench engine`, `--quick`), packs beside stock tools (`just bench pack`, `--profile typical`).
 bench *ARGS:
     ./dev bench {{ARGS}}
 

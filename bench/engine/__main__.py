@@ -7,11 +7,14 @@ machine does hits all alike; whatever was started ends with this process.
 
 import argparse
 import datetime
+import pathlib
 import random
 import signal
 import sys
 import time
 import types
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "shared"))  # what the benches have in common
 
 import bars
 import machine
@@ -140,7 +143,7 @@ def measurement_of(measurement):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options, tree, figures = arguments(), Tree(), Figures()
+    options, tree, figures = arguments(), Tree(), Figures(programs.UNITS)
     began, started_at = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
     lock = tree.lock()  # held until this process ends
     missing = install(tree, wanted(options), say)

@@ -4,7 +4,6 @@ Invariants: versions are pinned (`peers/*/Cargo.lock`, `peers/python.txt`, `peer
 is written; what cannot be installed is told with the reason and is not measured, and the rest goes on.
 """
 
-import fcntl
 import os
 import pathlib
 import re
@@ -12,21 +11,20 @@ import shutil
 import subprocess
 
 import programs
+import tree
+from tree import ROOT, commit, rustc
 
 HERE = programs.HERE
-ROOT = HERE.parent.parent
 RUST_PEERS = ("dbos-rs", "durare", "underway")
 
 
-class Tree:
-    """The folder .dev/bench."""
+class Tree(tree.Tree):
+    """The folder .dev/bench, with what the peers need."""
 
     def __init__(self):
-        self.home = ROOT / ".dev" / "bench"
-        self.logs = self.home / "log"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        super().__init__()
         self.python, self.node = self.home / "python", self.home / "node"
-        self.target, self.target_peers = self.home / "target", self.home / "target-peers"
+        self.target_peers = self.home / "target-peers"
 
     def program(self, program):
         if program.kind == "ours" or program.prefix:
@@ -36,18 +34,6 @@ class Tree:
         if program.by == "python":
             return [self.python / "bin" / "python", HERE / "peers" / program.name / "bench.py"]
         return [self.python / "bin" / "node", self.node / program.name / "bench.mjs"]
-
-    def lock(self):
-        """Two benches at once would tread on each other's database, and measure each other."""
-        file = open(self.home / "lock", "w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SystemExit("Another bench is at work in this checkout; wait until it has ended.") from None
-        return file
-
-    def log(self, name):
-        return self.logs / f"{name}.log"
 
 
 def install(tree, wanted, say):
@@ -71,23 +57,14 @@ def install(tree, wanted, say):
     return missing
 
 
-def _run(tree, command, cwd=ROOT, **environment):
-    """With nothing in the environment that would make a build ask a database."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CARGO_TARGET_DIR")}
-    with open(tree.log("install"), "a") as log:
-        log.write(f"$ {' '.join(map(str, command))}\n")
-        log.flush()
-        subprocess.run([str(word) for word in command], cwd=cwd, env=clean | environment, check=True, stdout=log, stderr=log)
-
-
 def _engine(tree, _):
     build = ["cargo", "build", "--release", "--locked", "-p", "engine-bench"]
-    _run(tree, build, CARGO_TARGET_DIR=str(tree.target))
+    tree.run(build, CARGO_TARGET_DIR=str(tree.target))
 
 
 def _rust_peer(tree, name):
     build = ["cargo", "build", "--release", "--locked"]
-    _run(tree, build, cwd=HERE / "peers" / name, CARGO_TARGET_DIR=str(tree.target_peers))
+    tree.run(build, cwd=HERE / "peers" / name, CARGO_TARGET_DIR=str(tree.target_peers))
 
 
 def _python(tree, _):
@@ -96,9 +73,9 @@ def _python(tree, _):
     if _is_done(tree.python, pins):
         return
     shutil.rmtree(tree.python, ignore_errors=True)
-    _run(tree, ["python3", "-m", "venv", tree.python])
+    tree.run(["python3", "-m", "venv", tree.python])
     pip = [tree.python / "bin" / "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:", "-r", pins]
-    _run(tree, pip)
+    tree.run(pip)
     _mark_done(tree.python, pins)
 
 
@@ -112,7 +89,7 @@ def _node(tree, _):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(peers / name, tree.node / name)
         path = f"{tree.python / 'bin'}:{os.environ['PATH']}"
-        _run(tree, [tree.python / "bin" / "npm", "ci", "--omit=dev", "--no-audit", "--no-fund"], cwd=tree.node, PATH=path)
+        tree.run([tree.python / "bin" / "npm", "ci", "--omit=dev", "--no-audit", "--no-fund"], cwd=tree.node, PATH=path)
         _mark_done(tree.node, lock)
     shutil.copy(peers / "protocol.mjs", tree.node / "protocol.mjs")
     for program in programs.PEERS:
@@ -143,7 +120,5 @@ def versions(tree):
     for lock, name in locks:
         version = re.search(rf'name = "{name}"\nversion = "([^"]+)"', pathlib.Path(lock).read_text())
         found["rust"][name] = version.group(1) if version else None
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    found["engine"] = commit.stdout.strip() or None
-    found["rustc"] = subprocess.run(["rustc", "--version"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    found["engine"], found["rustc"] = commit(), rustc()
     return found

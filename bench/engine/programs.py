@@ -140,3 +140,11 @@ PEERS = (
 
 # Their jobs are deleted when they are done, so that none left is what a finished drain looks like.
 DELETES = {"graphile-worker", "pgqueuer"}
+
+UNITS = {
+    "latency_other_p50": "ms", "latency_other_p99": "ms", "latency_same_p50": "ms", "latency_same_p99": "ms",
+    "one_step_runs": "runs/s", "ten_step_runs": "runs/s", "steps": "steps/s", "idle_statements": "statements/s",
+    "single_ratio": "of the bare loop", "single_steps": "ms", "single_whole": "ms", "bare_loop": "ms",
+    "claim": "ms per call", "claim_per_run": "µs per run", "floor": "transactions/s", "floor_steps": "steps/s",
+    "commits_per_step": "commits", "writes_per_step": "commits", "wal_per_step": "bytes",
+}  # fmt: skip

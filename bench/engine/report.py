@@ -1,16 +1,10 @@
-"""Writes the result: bench/results/engine.json, the plot beside it, and the part of bench/README.md between its marks.
-
-Invariant: the table and the plot hold nothing that the JSON does not; what is written by hand in the README stays.
-"""
-
-import json
-import pathlib
+"""The plot and the tables of a result. They are written by `page`."""
 
 import bars
+import page
 import plot
 import programs
 
-BEGIN, END = "<!-- engine: written by ./dev bench engine -->", "<!-- engine: end -->"
 COLOURS = {"ours": "ours", "durable": "durable", "queue": "queue"}
 KINDS = {program.name: program.kind for program in (programs.OURS, programs.APALIS, *programs.PEERS)}
 KEY = "ms, ○ median ● 99 %"
@@ -18,32 +12,11 @@ FLOOR = "one checkpoint per commit, 16 clients"
 
 
 def write(result, root, out, say):
-    if out:
-        pathlib.Path(out).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-        say(f"written: {out}")
-    else:
-        folder = root / "bench" / "results"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "engine.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-        (folder / "engine.svg").write_text(drawn(result))
-        _replace(root / "bench" / "README.md", table(result))
-        say("written: bench/results/engine.json, bench/results/engine.svg, bench/README.md")
-    for bar in result["bars"]:
-        mark = {True: "holds", False: "MISSED", None: "not measured"}[bar["holds"]]
-        say(f"{mark:>12}  {bar['name']}: {plot.bar_amount(bar, 'value')} (bar: {plot.bar_amount(bar, 'target')})")
-
-
-def _replace(path, text):
-    whole = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
-    before, _, rest = whole.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
+    page.write(result, "engine", root, out, say, drawn, table)
 
 
 def redraw(root):
-    """Plot and table anew from the figures that are there."""
-    result = json.loads((root / "bench" / "results" / "engine.json").read_text())
-    (root / "bench" / "results" / "engine.svg").write_text(drawn(result))
-    _replace(root / "bench" / "README.md", table(result))
+    page.redraw("engine", root, drawn, table)
 
 
 def _find(result, figure, finished=0):
@@ -141,12 +114,8 @@ def table(result):
         f"engine {result['versions']['engine']}, {result['versions']['rustc']}. "
         f"Postgres {postgres['server_version']}: {settings}.{_doubts(result)}",
         "",
-        "| bar | reached | to reach | |",
-        "|---|--:|--:|---|",
     ]
-    for bar in result["bars"]:
-        mark = {True: "holds", False: "**missed**", None: "not measured"}[bar["holds"]]
-        lines.append(f"| {bar['name']} | {plot.bar_amount(bar, 'value')} | {plot.bar_amount(bar, 'target')} | {mark} |")
+    lines += page.bars(result)
     sections = (
         ("Ten-step runs: steps per second", ["steps"], True),
         ("One-step runs per second", ["one_step_runs"], True),

@@ -1,6 +1,10 @@
 """The arithmetic of the bench: percentiles, medians, bars. `./dev test` runs it; nothing here measures anything."""
 
+import pathlib
+import sys
 import unittest
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "shared"))
 
 import bars
 import plot
@@ -14,7 +18,7 @@ DURABLE_MODE = "run without a queue, 64 in flight"
 
 def filled(**ours):
     """Figures in which everything is as it should be, but for what is given."""
-    figures = Figures()
+    figures = Figures(programs.UNITS)
     told = {"steps": 30_000, "one_step_runs": 9_000, "latency_other_p99": 3.0, "latency_same_p99": 2.0, "idle_statements": 3.0}
     for figure, value in (told | ours).items():
         mode = bars.UNLIMITED if figure in ("steps", "one_step_runs") else "LISTEN/NOTIFY"
@@ -40,14 +44,14 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(percentile([7], 0.99), 7)
 
     def test_a_disturbed_repetition_is_kept_but_does_not_move_the_median(self):
-        figures = Figures()
+        figures = Figures(programs.UNITS)
         for value, circumstances in ((10, QUIET), (12, QUIET), (99, NOISY)):
             figures.add("steps", "ours", value, circumstances)
         told = figures.find("steps")[0]
         self.assertEqual((told["median"], told["max"], told["quiet"], len(told["samples"])), (11, 12, True, 3))
 
     def test_without_a_quiet_repetition_the_median_is_over_all_and_says_so(self):
-        figures = Figures()
+        figures = Figures(programs.UNITS)
         for value in (10, 20, 60):
             figures.add("steps", "ours", value, NOISY)
         told = figures.find("steps")[0]
@@ -59,7 +63,7 @@ class Bars(unittest.TestCase):
         self.assertEqual([bar["name"] for bar in bars.compute(filled()) if bar["holds"] is not True], [])
 
     def test_there_are_nine_bars_and_none_holds_or_fails_without_figures(self):
-        self.assertEqual([bar["holds"] for bar in bars.compute(Figures())], [None] * 9)
+        self.assertEqual([bar["holds"] for bar in bars.compute(Figures(programs.UNITS))], [None] * 9)
 
     def test_only_notified_peers_count_for_other_processes_and_only_direct_starts_for_the_same_one(self):
         other, same, *_ = bars.compute(filled())
@@ -91,7 +95,7 @@ class Report(unittest.TestCase):
         }  # fmt: skip
 
     def test_a_result_without_figures_can_be_drawn_and_told(self):
-        result = self.result(Figures())
+        result = self.result(Figures(programs.UNITS))
         self.assertIn("not measured", report.table(result))
         self.assertTrue(report.drawn(result).endswith("</svg>\n"))
 

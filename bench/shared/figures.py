@@ -7,15 +7,6 @@ maximum are over the same repetitions; every repetition is kept. A figure that c
 import collections
 import statistics
 
-UNITS = {
-    "latency_other_p50": "ms", "latency_other_p99": "ms", "latency_same_p50": "ms", "latency_same_p99": "ms",
-    "one_step_runs": "runs/s", "ten_step_runs": "runs/s", "steps": "steps/s", "idle_statements": "statements/s",
-    "single_ratio": "of the bare loop", "single_steps": "ms", "single_whole": "ms", "bare_loop": "ms",
-    "claim": "ms per call", "claim_per_run": "µs per run", "floor": "transactions/s", "floor_steps": "steps/s",
-    "commits_per_step": "commits", "writes_per_step": "commits", "wal_per_step": "bytes",
-}  # fmt: skip
-
-
 def percentile(values, share):
     """The smallest value that at least this share of all values does not exceed."""
     ordered = sorted(values)
@@ -23,7 +14,8 @@ def percentile(values, share):
 
 
 class Figures:
-    def __init__(self):
+    def __init__(self, units):
+        self.units = units  # by the name of the figure
         self.samples = collections.OrderedDict()
         self.failures = []
 
@@ -31,6 +23,12 @@ class Figures:
         """One repetition of a figure. `finished`: how many finished runs lay in the tables."""
         key = (figure, program, mode, finished)
         self.samples.setdefault(key, []).append({"value": _rounded(value), **circumstances})
+
+    def restore(self, told):
+        """Figures as they were told in an earlier run."""
+        for figure in told:
+            key = (figure["figure"], figure["program"], figure["mode"], figure["finished_runs"])
+            self.samples.setdefault(key, []).extend(figure["samples"])
 
     def fail(self, figure, program, reason, mode="", finished=0):
         self.failures.append((figure, program, mode, finished, reason))
@@ -52,7 +50,7 @@ class Figures:
         return (max if highest else min)(found, key=lambda told: told["median"], default=None)
 
     def told(self):
-        return [_told(key, samples) for key, samples in self.samples.items()]
+        return [_told(key, samples, self.units[key[0]]) for key, samples in self.samples.items()]
 
     def not_measured(self):
         """What has no figure at all; the reason of the last attempt. And what failed in some repetitions only."""
@@ -64,7 +62,7 @@ class Figures:
         return list(lost.values())
 
 
-def _told(key, samples):
+def _told(key, samples, unit):
     figure, program, mode, finished = key
     quiet = [sample["value"] for sample in samples if sample.get("quiet")]
     values = quiet or [sample["value"] for sample in samples]
@@ -73,7 +71,7 @@ def _told(key, samples):
         "program": program,
         "mode": mode,
         "finished_runs": finished,
-        "unit": UNITS[figure],
+        "unit": unit,
         "median": _rounded(statistics.median(values)),
         "min": min(values),
         "max": max(values),
