@@ -3,7 +3,7 @@
 //! A [`Period`] is half-open: `start` belongs to it, `end` does not. That is the one meaning of "in
 //! the period" everywhere, so that neighbouring periods neither overlap nor leave a gap.
 
-use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, TimeZone, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A moment, UTC.
@@ -12,7 +12,40 @@ pub type Time = DateTime<Utc>;
 /// `2026-01-31T23:59:59.000000Z`: RFC 3339, always six digits and `Z`, cut (not rounded) to the
 /// microsecond.
 pub fn stamp(time: Time) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+    let mut text = Vec::with_capacity(STAMP_BYTES);
+    push_stamp(&mut text, time);
+    String::from_utf8(text).expect("digits and signs are ASCII")
+}
+
+/// Appends [`stamp`] to `out`. Packs hold millions of times, and formatting them digit by digit takes a tenth of the time that
+/// chrono's formatter needs.
+pub fn push_stamp(out: &mut Vec<u8>, time: Time) {
+    let (date, day_seconds, nanos) =
+        (time.date_naive(), time.num_seconds_from_midnight(), time.nanosecond());
+    // Years of four digits, and no leap second: whatever Postgres gives.
+    let (Ok(year @ 0..=9999), 0..1_000_000_000) = (u32::try_from(date.year()), nanos) else {
+        out.extend_from_slice(time.to_rfc3339_opts(SecondsFormat::Micros, true).as_bytes());
+        return;
+    };
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    digits(&mut text[..4], year);
+    digits(&mut text[5..7], date.month());
+    digits(&mut text[8..10], date.day());
+    digits(&mut text[11..13], day_seconds / 3600);
+    digits(&mut text[14..16], day_seconds / 60 % 60);
+    digits(&mut text[17..19], day_seconds % 60);
+    digits(&mut text[20..26], nanos / 1000);
+    out.extend_from_slice(&text);
+}
+
+const STAMP_BYTES: usize = 27;
+
+/// The last digits of a number, as many as there is room for.
+fn digits(room: &mut [u8], mut number: u32) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("one digit");
+        number /= 10;
+    }
 }
 
 /// The moment cut to whole microseconds, so that what is hashed is what Postgres gives back.
@@ -155,6 +188,14 @@ mod tests {
         assert_eq!(stamp(at("2026-01-31T00:00:00Z")), "2026-01-31T00:00:00.000000Z");
         let fine = at("2026-01-31T00:00:00.123456789Z");
         assert_eq!(floor_micros(fine), at("2026-01-31T00:00:00.123456Z"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_stamp_is_what_chrono_would_write(micros in -80_000_000_000_000_000_i64..300_000_000_000_000_000) {
+            let time = Time::from_timestamp_micros(micros).unwrap();
+            proptest::prop_assert_eq!(stamp(time), time.to_rfc3339_opts(SecondsFormat::Micros, true));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! from its first entry; only hashes that left the house (earlier packs) can.
 
 mod entry;
+mod plain;
 mod verify;
 
 #[cfg(test)]

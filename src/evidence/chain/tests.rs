@@ -1,6 +1,7 @@
 //! The published vectors, and what the verifier finds when anything is changed.
 
 mod known;
+mod plain;
 
 use std::process::Command;
 

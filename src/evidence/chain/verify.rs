@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::entry::{self, Text, detail_text};
-use super::{ChainId, Hash};
+use super::{ChainId, Hash, plain};
 use crate::text::words;
 use crate::time::{Time, stamp};
 
@@ -136,6 +136,29 @@ struct Last {
     created_at: Time,
 }
 
+/// What an entry says of its place in the chain.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) chain: ChainId,
+    pub(super) seq: i64,
+    /// Its action is the one that its chain begins with.
+    pub(super) is_genesis: bool,
+    pub(super) created_at: Time,
+    pub(super) previous: Option<Hash>,
+}
+
+impl Place {
+    fn of(text: &Text) -> Self {
+        Self {
+            chain: text.chain,
+            seq: text.seq,
+            is_genesis: text.action == text.chain.genesis().as_str(),
+            created_at: text.created_at,
+            previous: text.prev_hash,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Fault {
     entry: BadEntry,
@@ -195,6 +218,9 @@ impl Verifier {
         if hash[..] != *row.hash {
             return self.fail(row.seq, BadKind::Content, "its text does not have the stored hash");
         }
+        if let Some(place) = plain::place(&row) {
+            return self.accept(&place, hash);
+        }
         let Some(text) = Text::parse(row.canonical) else {
             return self.fail(row.seq, BadKind::Content, "its text is not canonical");
         };
@@ -205,7 +231,7 @@ impl Verifier {
                 "its columns say something else than its text",
             );
         }
-        self.accept(&text, hash);
+        self.accept(&Place::of(&text), hash);
     }
 
     /// The next canonical text where there are no columns to compare (an exported excerpt).
@@ -221,40 +247,44 @@ impl Verifier {
         if text.seq != self.next_seq {
             return self.gap(text.seq);
         }
-        self.accept(&text, entry::hash(canonical));
+        self.accept(&Place::of(&text), entry::hash(canonical));
     }
 
     /// Checks the entry's place in the chain, and moves on.
-    fn accept(&mut self, text: &Text, hash: Hash) {
-        if text.chain != self.chain {
-            return self.fail(text.seq, BadKind::Content, "it belongs to another chain");
+    fn accept(&mut self, entry: &Place, hash: Hash) {
+        if entry.chain != self.chain {
+            return self.fail(entry.seq, BadKind::Content, "it belongs to another chain");
         }
         let linked = match self.link {
-            Link::Null => text.prev_hash.is_none(),
-            Link::Hash(previous) => text.prev_hash == Some(previous),
-            Link::Trusted => text.prev_hash.is_some(),
+            Link::Null => entry.previous.is_none(),
+            Link::Hash(previous) => entry.previous == Some(previous),
+            Link::Trusted => entry.previous.is_some(),
         };
         if !linked {
-            return self.fail(text.seq, BadKind::Link, "it does not point to the entry before it");
+            return self.fail(entry.seq, BadKind::Link, "it does not point to the entry before it");
         }
-        if (text.seq == 1) != (text.action == self.chain.genesis().as_str()) {
-            return self.fail(text.seq, BadKind::Content, "a chain begins with its creation, once");
-        }
-        if self.last.is_some_and(|last| text.created_at < last.created_at) {
-            return self.fail(text.seq, BadKind::Content, "it is older than the entry before it");
-        }
-        if self.expected.remove(&text.seq).is_some_and(|before| before != hash) {
+        if (entry.seq == 1) != entry.is_genesis {
             return self.fail(
-                text.seq,
+                entry.seq,
+                BadKind::Content,
+                "a chain begins with its creation, once",
+            );
+        }
+        if self.last.is_some_and(|last| entry.created_at < last.created_at) {
+            return self.fail(entry.seq, BadKind::Content, "it is older than the entry before it");
+        }
+        if self.expected.remove(&entry.seq).is_some_and(|before| before != hash) {
+            return self.fail(
+                entry.seq,
                 BadKind::Content,
                 "it is not the entry that was there before",
             );
         }
-        self.last = Some(Last { seq: text.seq, hash, created_at: text.created_at });
+        self.last = Some(Last { seq: entry.seq, hash, created_at: entry.created_at });
         self.link = Link::Hash(hash);
-        self.next_seq = text.seq.saturating_add(1);
+        self.next_seq = entry.seq.saturating_add(1);
         self.checked += 1;
-        if let Some(slot) = self.watched.get_mut(&text.seq) {
+        if let Some(slot) = self.watched.get_mut(&entry.seq) {
             *slot = Some(hash);
         }
     }
@@ -347,7 +377,7 @@ impl Verifier {
     }
 }
 
-fn columns_agree(row: &Row<'_>, text: &Text) -> bool {
+pub(super) fn columns_agree(row: &Row<'_>, text: &Text) -> bool {
     row.chain == text.chain.as_uuid()
         && row.seq == text.seq
         && row.id == text.id
