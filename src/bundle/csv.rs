@@ -29,46 +29,80 @@ pub struct Counted {
 /// Writes one section. Constant memory.
 pub struct Writer<W: Write> {
     table: &'static Table,
-    inner: ::csv::Writer<Hashing<W>>,
+    inner: Hashing<W>,
+    buffer: Vec<u8>,
     rows: u64,
     range: Range,
 }
 
+/// What is gathered before it is hashed and handed on.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 impl<W: Write> Writer<W> {
     /// Writes the header.
     pub fn new(writer: W, table: &'static Table) -> Result<Self, Error> {
-        let mut inner = ::csv::WriterBuilder::new()
-            .terminator(::csv::Terminator::Any(b'\n'))
-            .from_writer(Hashing::new(writer));
-        inner.write_record(table.columns.iter().map(|column| column.name))?;
-        Ok(Self { table, inner, rows: 0, range: Range::new(table) })
+        let mut buffer = Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 8);
+        for (position, column) in table.columns.iter().enumerate() {
+            separate(&mut buffer, position);
+            field(&mut buffer, column.name);
+        }
+        buffer.push(b'\n');
+        Ok(Self { table, inner: Hashing::new(writer), buffer, rows: 0, range: Range::new(table) })
     }
 
     /// Writes a row; refuses one that does not fit the header.
     pub fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
         self.table.check(row)?;
-        for (column, cell) in self.table.columns.iter().zip(row) {
-            let written = cell.written().unwrap_or_default();
-            if matches!(column.kind, Kind::Text | Kind::List) {
-                self.inner.write_field(guard(&written).as_bytes())?;
-            } else {
-                self.inner.write_field(written.as_bytes())?;
+        for (position, (column, cell)) in self.table.columns.iter().zip(row).enumerate() {
+            separate(&mut self.buffer, position);
+            if !matches!(column.kind, Kind::Text | Kind::List) {
+                cell.push_plain(&mut self.buffer);
+            } else if let Some(text) = cell.written() {
+                field(&mut self.buffer, &guard(&text));
             }
         }
-        self.inner.write_record(None::<&[u8]>)?;
+        self.buffer.push(b'\n');
         self.range.take(row);
         self.rows += 1;
-        Ok(())
+        if self.buffer.len() >= BUFFER_BYTES { self.send() } else { Ok(()) }
     }
 
     /// Flushes and gives the writer back.
-    pub fn finish(self) -> Result<(W, Counted), Error> {
-        let hashing = self.inner.into_inner().map_err(::csv::IntoInnerError::into_error)?;
-        let (mut writer, Digest { sha256, bytes, .. }) = hashing.finish();
+    pub fn finish(mut self) -> Result<(W, Counted), Error> {
+        self.send()?;
+        let (mut writer, Digest { sha256, bytes, .. }) = self.inner.finish();
         writer.flush()?;
         let (min, max) = self.range.written();
         Ok((writer, Counted { rows: self.rows, bytes, sha256, min, max }))
     }
+
+    fn send(&mut self) -> Result<(), Error> {
+        self.inner.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+fn separate(out: &mut Vec<u8>, position: usize) {
+    if position > 0 {
+        out.push(b',');
+    }
+}
+
+/// A field, in quotes where RFC 4180 asks for them. (No table has one column, so that no line is empty.)
+fn field(out: &mut Vec<u8>, text: &str) {
+    let special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
+    if !text.as_bytes().iter().any(special) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+    for (position, part) in text.split('"').enumerate() {
+        if position > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b'"');
 }
 
 /// The least and greatest cell of one column.
@@ -108,6 +142,7 @@ fn less(left: &Cell, right: &Cell) -> bool {
         (Cell::Decimal(left, _), Cell::Decimal(right, _)) => left < right,
         (Cell::Time(left), Cell::Time(right)) => left < right,
         (Cell::Text(left), Cell::Text(right)) => left < right,
+        (Cell::Word(left), Cell::Word(right)) => left < right,
         _ => false,
     }
 }

@@ -26,6 +26,8 @@ pub enum Error {
     EntryName { name: String },
     #[error("the entry {name} is in the ZIP already")]
     DuplicateEntry { name: String },
+    #[error("the entry {name} comes with other compressed bytes than it was packed with")]
+    Repacked { name: String },
     #[error("an entry of the ZIP was begun and not finished")]
     UnfinishedEntry,
     #[error("line {line} of MANIFEST.txt: {fault}")]

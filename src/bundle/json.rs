@@ -60,12 +60,16 @@ pub struct Opening<'a> {
 /// [`crate::section::ALL`], then [`Self::finish`].
 pub struct Document<W: Write> {
     inner: Hashing<W>,
+    /// What is gathered before it is hashed and handed on.
+    buffer: Vec<u8>,
     written: usize,
 }
 
+const BUFFER_BYTES: usize = 64 * 1024;
+
 impl<W: Write> Document<W> {
     pub fn begin(writer: W, opening: &Opening<'_>) -> Result<Self, Error> {
-        let mut document = Self { inner: Hashing::new(writer), written: 0 };
+        let mut document = Self { inner: Hashing::new(writer), buffer: Vec::new(), written: 0 };
         document.member("schema", &SCHEMA)?;
         document.member("generated_at", &evidence::time::stamp(opening.generated_at))?;
         document.member("org", opening.org)?;
@@ -77,23 +81,24 @@ impl<W: Write> Document<W> {
     /// Begins the array of a section; the next one in [`MEMBERS`] must be its name.
     pub fn section(&mut self, table: &'static Table) -> Result<Rows<'_, W>, Error> {
         self.name(table.name)?;
-        self.inner.write_all(b"[")?;
-        Ok(Rows { inner: &mut self.inner, table, count: 0 })
+        self.buffer.push(b'[');
+        Ok(Rows { document: self, table, count: 0 })
     }
 
     /// Ends the document and gives the writer back.
     pub fn finish(mut self, audit_log: &AuditRange, chain: &Chain) -> Result<(W, Digest), Error> {
         self.member("audit_log", audit_log)?;
         self.member("chain", chain)?;
-        self.inner.write_all(b"\n}\n")?;
+        self.buffer.extend_from_slice(b"\n}\n");
+        self.send()?;
         self.inner.flush()?;
         Ok(self.inner.finish())
     }
 
     fn member(&mut self, name: &'static str, value: &impl Serialize) -> Result<(), Error> {
         self.name(name)?;
-        serde_json::to_writer(&mut self.inner, value)?;
-        Ok(())
+        serde_json::to_writer(&mut self.buffer, value)?;
+        self.send()
     }
 
     fn name(&mut self, name: &'static str) -> Result<(), Error> {
@@ -105,8 +110,14 @@ impl<W: Write> Document<W> {
             });
         }
         let before = if self.written == 0 { "{" } else { "," };
-        write!(self.inner, "{before}\n\"{name}\":")?;
+        write!(self.buffer, "{before}\n\"{name}\":")?;
         self.written += 1;
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        self.inner.write_all(&self.buffer)?;
+        self.buffer.clear();
         Ok(())
     }
 }
@@ -114,7 +125,7 @@ impl<W: Write> Document<W> {
 /// The array of one section; [`Self::finish`] closes it.
 #[must_use = "an array that is not finished leaves the document open"]
 pub struct Rows<'a, W: Write> {
-    inner: &'a mut Hashing<W>,
+    document: &'a mut Document<W>,
     table: &'static Table,
     count: u64,
 }
@@ -123,34 +134,39 @@ impl<W: Write> Rows<'_, W> {
     /// Writes a row as an object with the keys of the header.
     pub fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
         self.table.check(row)?;
-        self.inner.write_all(if self.count == 0 { b"\n{" } else { b",\n{" })?;
+        let out = &mut self.document.buffer;
+        out.extend_from_slice(if self.count == 0 { b"\n{" } else { b",\n{" });
         for (position, (column, cell)) in self.table.columns.iter().zip(row).enumerate() {
-            if position > 0 {
-                self.inner.write_all(b",")?;
-            }
-            write!(self.inner, "\"{}\":", column.name)?;
-            value(&mut self.inner, cell)?;
+            out.extend_from_slice(if position == 0 { b"\"" } else { b",\"" });
+            out.extend_from_slice(column.name.as_bytes());
+            out.extend_from_slice(b"\":");
+            value(out, cell)?;
         }
-        self.inner.write_all(b"}")?;
+        out.push(b'}');
         self.count += 1;
-        Ok(())
+        if out.len() >= BUFFER_BYTES { self.document.send() } else { Ok(()) }
     }
 
     /// Closes the array; gives the number of rows.
     pub fn finish(self) -> Result<u64, Error> {
-        self.inner.write_all(if self.count == 0 { b"]" } else { b"\n]" })?;
+        let end: &[u8] = if self.count == 0 { b"]" } else { b"\n]" };
+        self.document.buffer.extend_from_slice(end);
         Ok(self.count)
     }
 }
 
-fn value(writer: &mut impl Write, cell: &Cell) -> Result<(), Error> {
-    match (cell, cell.written()) {
-        (Cell::List(parts), _) => serde_json::to_writer(writer, parts)?,
-        (_, None) => writer.write_all(b"null")?,
-        (Cell::Text(_) | Cell::Time(_), Some(text)) => {
-            serde_json::to_writer(writer, text.as_ref())?;
+fn value(out: &mut Vec<u8>, cell: &Cell) -> Result<(), Error> {
+    match cell {
+        Cell::List(parts) => serde_json::to_writer(out, parts)?,
+        Cell::Text(text) if !text.is_empty() => serde_json::to_writer(out, text)?,
+        Cell::Word(word) if !word.is_empty() => serde_json::to_writer(out, word)?,
+        Cell::Time(_) => {
+            out.push(b'"');
+            cell.push_plain(out);
+            out.push(b'"');
         }
-        (_, Some(text)) => writer.write_all(text.as_bytes())?,
+        _ if cell.push_plain(out) => {}
+        _ => out.extend_from_slice(b"null"),
     }
     Ok(())
 }

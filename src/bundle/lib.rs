@@ -8,6 +8,7 @@ mod error;
 pub mod json;
 pub mod keys;
 pub mod manifest;
+pub mod packed;
 pub mod provenance;
 pub mod section;
 pub mod table;

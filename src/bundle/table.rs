@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use evidence::time::{Time, stamp};
+use evidence::time::{Time, push_stamp, stamp};
 
 use crate::Error;
 
@@ -85,6 +85,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     Text(String),
+    /// A text that is one of a few: the word of an enum.
+    Word(&'static str),
     Int(i64),
     /// A value and the number of digits after the point; a value that is not finite is blank.
     Decimal(f64, u8),
@@ -103,6 +105,12 @@ impl Cell {
         Self::Text(value.to_string())
     }
 
+    /// The hyphenated lower-case form of an id.
+    pub fn id(id: uuid::Uuid) -> Self {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        Self::Text(id.as_hyphenated().encode_lower(&mut text).to_owned())
+    }
+
     /// A list of texts.
     pub fn list<T: AsRef<str>>(parts: &[T]) -> Self {
         Self::List(parts.iter().map(|part| part.as_ref().to_owned()).collect())
@@ -117,6 +125,7 @@ impl Cell {
     pub fn written(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => (!text.is_empty()).then_some(Cow::Borrowed(text)),
+            Self::Word(word) => (!word.is_empty()).then_some(Cow::Borrowed(*word)),
             Self::Int(number) => Some(number.to_string().into()),
             Self::Decimal(number, digits) => decimal(*number, *digits).map(Cow::Owned),
             Self::Time(time) => Some(stamp(*time).into()),
@@ -128,9 +137,28 @@ impl Cell {
         }
     }
 
+    /// Appends the written form of a number, a time or a flag: `false` where it is blank, or is none of these.
+    pub(crate) fn push_plain(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Int(number) => {
+                serde_json::to_writer(out, number).expect("memory takes everything");
+            }
+            Self::Time(time) => push_stamp(out, *time),
+            Self::Flag(flag) => {
+                out.extend_from_slice(if *flag { "true" } else { "false" }.as_bytes());
+            }
+            Self::Decimal(number, digits) => match decimal(*number, *digits) {
+                Some(text) => out.extend_from_slice(text.as_bytes()),
+                None => return false,
+            },
+            Self::Text(_) | Self::Word(_) | Self::List(_) | Self::Null => return false,
+        }
+        true
+    }
+
     fn fits(&self, kind: Kind) -> bool {
         match self {
-            Self::Text(_) => kind == Kind::Text,
+            Self::Text(_) | Self::Word(_) => kind == Kind::Text,
             Self::Int(_) | Self::Decimal(..) => kind == Kind::Number,
             Self::Time(_) => kind == Kind::Time,
             Self::Flag(_) => kind == Kind::Flag,

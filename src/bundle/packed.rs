@@ -1,0 +1,158 @@
+//! Entries compressed before there is a ZIP: while their bytes come, each by itself, several at once.
+//!
+//! [`Packer`] deflates and counts; [`crate::zip::Writer::packed`] copies what came of it into a ZIP without looking at it again. The
+//! same bytes in, however they are cut, give the same bytes out.
+//!
+//! It does not hash what goes in: the writers of the sections do, and one hash of each byte is enough.
+
+use std::io::{self, Write};
+
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::digest::{Digest, Hashing};
+use crate::zip::COMPRESSION;
+
+/// What a ZIP must know of an entry that was compressed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// Of the entry's own bytes.
+    pub crc32: u32,
+    pub bytes: u64,
+    /// Of the compressed ones, lower-case hex.
+    pub packed_sha256: String,
+    pub packed_bytes: u64,
+}
+
+/// Compresses the bytes of one entry on their way to `W`. Constant memory.
+pub struct Packer<W: Write> {
+    encoder: DeflateEncoder<Hashing<W>>,
+    crc: crc32fast::Hasher,
+    bytes: u64,
+    /// The compressor always gets whole blocks of one size, so that what it makes cannot depend on how its input was cut.
+    block: Vec<u8>,
+}
+
+const BLOCK_BYTES: usize = 64 * 1024;
+
+impl<W: Write> Packer<W> {
+    pub fn new(writer: W) -> Self {
+        Self {
+            encoder: DeflateEncoder::new(Hashing::new(writer), COMPRESSION),
+            crc: crc32fast::Hasher::new(),
+            bytes: 0,
+            block: Vec::with_capacity(BLOCK_BYTES),
+        }
+    }
+
+    /// Ends the entry and gives the writer back.
+    pub fn finish(mut self) -> Result<(W, Packed), Error> {
+        self.encoder.write_all(&self.block)?;
+        let (mut writer, Digest { sha256, bytes, .. }) = self.encoder.finish()?.finish();
+        writer.flush()?;
+        let packed = Packed {
+            crc32: self.crc.finalize(),
+            bytes: self.bytes,
+            packed_sha256: sha256,
+            packed_bytes: bytes,
+        };
+        Ok((writer, packed))
+    }
+}
+
+impl<W: Write> Write for Packer<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(BLOCK_BYTES - self.block.len());
+        let bytes = &bytes[..taken];
+        self.block.extend_from_slice(bytes);
+        if self.block.len() == BLOCK_BYTES {
+            self.encoder.write_all(&self.block)?;
+            self.block.clear();
+        }
+        self.crc.update(bytes);
+        self.bytes += taken as u64;
+        Ok(taken)
+    }
+
+    /// Does nothing: flushing the compressor would change the bytes.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read as _};
+
+    use evidence::time::Time;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::zip;
+
+    fn packed(bytes: &[u8], cut: usize) -> (Vec<u8>, Packed) {
+        let mut packer = Packer::new(Vec::new());
+        for piece in bytes.chunks(cut) {
+            packer.write_all(piece).unwrap();
+        }
+        packer.finish().unwrap()
+    }
+
+    fn text(lines: u64) -> Vec<u8> {
+        (0..lines).flat_map(|line| format!("{line},{},x\n", line * line).into_bytes()).collect()
+    }
+
+    fn zipped(packed: &Packed, content: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut zip = zip::Writer::new(Vec::new(), Time::UNIX_EPOCH);
+        let mut entry = zip.packed("a.csv", packed)?;
+        entry.write_all(content)?;
+        entry.finish()?;
+        zip.finish()
+    }
+
+    #[test]
+    fn a_packed_entry_is_read_back_by_another_reader() {
+        let bytes = text(40_000);
+        let (content, packed) = packed(&bytes, 1000);
+        assert_eq!(packed.bytes, bytes.len() as u64);
+        assert!(content.len() * 2 < bytes.len());
+        let zip = zipped(&packed, &content).unwrap();
+        let mut archive = ::zip::ZipArchive::new(Cursor::new(zip)).unwrap();
+        archive.validate_header_consistency().unwrap();
+        let mut read = Vec::new();
+        archive.by_index(0).unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+
+    #[test]
+    fn a_packed_entry_is_the_entry_that_is_packed_on_the_way() {
+        let bytes = text(10_000);
+        let (content, packed) = packed(&bytes, 77);
+        let mut zip = zip::Writer::new(Vec::new(), Time::UNIX_EPOCH);
+        let mut entry = zip.entry("a.csv").unwrap();
+        entry.write_all(&bytes).unwrap();
+        entry.finish().unwrap();
+        assert_eq!(zip.finish().unwrap(), zipped(&packed, &content).unwrap());
+    }
+
+    #[test]
+    fn other_content_than_was_packed_is_refused() {
+        let (mut content, packed) = packed(b"a,b\n1,2\n", 3);
+        content[2] ^= 1;
+        assert!(matches!(zipped(&packed, &content), Err(Error::Repacked { .. })));
+        content[2] ^= 1;
+        let cut = zipped(&packed, &content[..content.len() - 1]);
+        assert!(matches!(cut, Err(Error::Repacked { .. })), "{cut:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_cut_does_not_change_the_bytes(seed in any::<u64>(), cut in 1_usize..200_000) {
+            let bytes: Vec<u8> = text(9_000).into_iter().zip(seed..).map(|(byte, at)| {
+                if at.is_multiple_of(97) { u8::try_from(at % 251).unwrap() } else { byte }
+            }).collect();
+            prop_assert_eq!(packed(&bytes, cut), packed(&bytes, 1));
+        }
+    }
+}
