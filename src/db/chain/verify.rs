@@ -2,7 +2,8 @@
 
 use evidence::chain::{ChainId, Hash, Row, Start, Verdict, Verifier};
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgConnection;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::Head;
 use crate::{Error, Result};
@@ -74,40 +75,32 @@ async fn feed(
     first: i64,
     verifier: &mut Verifier,
 ) -> Result<()> {
-    let mut rows = sqlx::query!(
-        r#"
-        select chain, seq, id, action, actor_type, actor_id,
-               -- A time beyond what a program can hold, 'infinity' for one, is another than that of the text: so is this.
-               case when created_at between '0001-01-01' and '9999-12-31' then created_at
-                    else 'epoch'
-               end as "created_at!",
-               detail, origin, outcome, prev_hash, hash, canonical
-          from admin_audit_log
-         where chain = $1 and seq >= $2
-         order by seq
-        "#,
-        chain.as_uuid(),
-        first,
-    )
-    .fetch(conn);
+    // Decoded by hand, without a copy of any column: a chain may have millions of entries.
+    let mut rows =
+        sqlx::query(include_str!("../sql/chain.sql")).bind(chain.as_uuid()).bind(first).fetch(conn);
     while let Some(row) = rows.try_next().await? {
-        verifier.feed(Row {
-            canonical: &row.canonical,
-            hash: &row.hash,
-            prev_hash: row.prev_hash.as_deref(),
-            chain: row.chain,
-            seq: row.seq,
-            id: row.id,
-            action: &row.action,
-            actor_type: &row.actor_type,
-            actor_id: &row.actor_id,
-            created_at: row.created_at,
-            detail: &row.detail,
-            origin: &row.origin,
-            outcome: &row.outcome,
-        });
+        verifier.feed(stored(&row)?);
     }
     Ok(())
+}
+
+/// The columns in the order of the statement.
+fn stored(row: &PgRow) -> sqlx::Result<Row<'_>> {
+    Ok(Row {
+        chain: row.try_get(0)?,
+        seq: row.try_get(1)?,
+        id: row.try_get(2)?,
+        action: row.try_get(3)?,
+        actor_type: row.try_get(4)?,
+        actor_id: row.try_get(5)?,
+        created_at: row.try_get(6)?,
+        detail: row.try_get(7)?,
+        origin: row.try_get(8)?,
+        outcome: row.try_get(9)?,
+        prev_hash: row.try_get(10)?,
+        hash: row.try_get(11)?,
+        canonical: row.try_get(12)?,
+    })
 }
 
 /// What the head row says. A chain without a head row has lost it, unless it has no entry either;

@@ -5,13 +5,14 @@ use std::ops::{Deref, DerefMut};
 use evidence::ids::OrgId;
 use evidence::time::Time;
 use sqlx::postgres::PgConnection;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use crate::{Result, scope};
 
 /// A transaction that sees one moment and can change nothing.
 pub struct Snapshot {
     tx: Transaction<'static, Postgres>,
+    org: OrgId,
     moment: Moment,
 }
 
@@ -33,7 +34,21 @@ impl Snapshot {
     pub async fn begin(pool: &PgPool, org: OrgId) -> Result<Self> {
         let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
         let moment = prepare(&mut tx, org).await?;
-        Ok(Self { tx, moment })
+        Ok(Self { tx, org, moment })
+    }
+
+    /// Another connection that sees the same moment, for reading two things at once. `None` when the pool
+    /// has no connection to spare: who holds one does not wait for a second one, or all would wait for each other.
+    pub async fn beside(&mut self, pool: &PgPool) -> Result<Option<Self>> {
+        let exported = sqlx::query_scalar::<_, String>("select pg_export_snapshot()");
+        let id = exported.fetch_one(&mut *self.tx).await?;
+        let begin = "begin isolation level repeatable read read only";
+        let Some(mut tx) = pool.try_begin_with(begin).await? else { return Ok(None) };
+        // The server's own word for it: digits and hyphens.
+        let set = format!("set transaction snapshot '{}'", id.replace('\'', ""));
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *tx).await?;
+        settle(&mut tx, self.org).await?;
+        Ok(Some(Self { tx, org: self.org, moment: self.moment.clone() }))
     }
 
     pub fn moment(&self) -> &Moment {
@@ -61,6 +76,11 @@ impl DerefMut for Snapshot {
 }
 
 async fn prepare(conn: &mut PgConnection, org: OrgId) -> Result<Moment> {
+    settle(conn, org).await?;
+    Ok(sqlx::query_file_as!(Moment, "sql/moment.sql").fetch_one(conn).await?)
+}
+
+async fn settle(conn: &mut PgConnection, org: OrgId) -> Result<()> {
     scope(conn, org).await?;
     // Long scans and big joins. Compiling them costs more than it saves; hash tables of a million
     // findings should not go to disk at once; parallel workers would each build the same ones, for
@@ -75,5 +95,5 @@ async fn prepare(conn: &mut PgConnection, org: OrgId) -> Result<Moment> {
     )
     .fetch_one(&mut *conn)
     .await?;
-    Ok(sqlx::query_file_as!(Moment, "sql/moment.sql").fetch_one(conn).await?)
+    Ok(())
 }

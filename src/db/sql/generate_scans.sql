@@ -15,14 +15,18 @@ calendar as (
   select source, step, $4::timestamptz + $5::bigint * interval '1 microsecond' * step as observed_at
     from unnest($2::uuid[]) as source, generate_series(1, $6::bigint) as step
 ),
+-- What was open at each scan: a running sum, of which a change at the very moment of the scan is part.
 seen as (
-  select calendar.source, calendar.step, calendar.observed_at,
-         coalesce(sum(delta.change) filter (where delta.drift_type = 'changed'), 0) as drifted,
-         coalesce(sum(delta.change) filter (where delta.drift_type = 'missing'), 0) as missing
-    from calendar
-    left join delta
-      on delta.state_source_id = calendar.source and delta.occurred_at <= calendar.observed_at
-   group by calendar.source, calendar.step, calendar.observed_at
+  select source, step, observed_at, drifted, missing
+    from (select source, step, at as observed_at,
+                 coalesce(sum(change) filter (where drift_type = 'changed') over before, 0) as drifted,
+                 coalesce(sum(change) filter (where drift_type = 'missing') over before, 0) as missing
+            from (select state_source_id as source, null::bigint as step, occurred_at as at, drift_type, change
+                    from delta
+                  union all
+                  select source, step, observed_at, null, 0 from calendar) moment
+          window before as (partition by source order by at range unbounded preceding)) moment
+   where step is not null
 ),
 scan as (
   select source, step, 'done' as status, observed_at, drifted, missing from seen

@@ -4,12 +4,14 @@
 
 mod chain;
 mod chain_checks;
+mod distribution;
 mod exports;
 mod findings;
 mod generate;
 mod history;
 mod moves;
 mod orgs;
+mod scale;
 mod scans;
 mod schema;
 mod section;
