@@ -6,11 +6,12 @@
 //! - The blocking ends ([`Sink`], [`Source`]) live on blocking threads and reach storage through the runtime's handle. They
 //!   stop at the next chunk when the attempt they belong to is gone.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::pin::Pin;
 
 use bundle::csv::Counted;
 use bundle::digest::{self, Digest, Sum};
+use bundle::packed::Packed;
 use bytes::{Bytes, BytesMut};
 use engine::{Failure, StepContext};
 use futures_util::future::BoxFuture;
@@ -37,6 +38,9 @@ pub(crate) struct Staged {
     pub(crate) bytes: u64,
     /// Lower-case hex.
     pub(crate) sha256: String,
+    /// Of an object that holds the entry's compressed bytes: all but `bytes` and `sha256`, which are the entry's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) packed: Option<Packed>,
 }
 
 /// A staged object that is not what its checkpoint says.
@@ -55,7 +59,7 @@ impl Altered {
 impl Staged {
     pub(crate) fn table(entry: &str, key: Key, counted: &Counted) -> Self {
         let Counted { rows, bytes, sha256, .. } = counted.clone();
-        Self { entry: entry.to_owned(), key, rows: Some(rows), bytes, sha256 }
+        Self { entry: entry.to_owned(), key, rows: Some(rows), bytes, sha256, packed: None }
     }
 
     pub(crate) fn file(entry: &str, key: Key, digest: Digest) -> Self {
@@ -65,7 +69,13 @@ impl Staged {
             rows: None,
             bytes: digest.bytes,
             sha256: digest.sha256,
+            packed: None,
         }
+    }
+
+    /// What is staged are the entry's compressed bytes.
+    pub(crate) fn packed(self, packed: Packed) -> Self {
+        Self { packed: Some(packed), ..self }
     }
 
     pub(crate) fn lines(entry: &str, key: Key, digest: Digest) -> Self {
@@ -209,18 +219,17 @@ impl Source {
     }
 }
 
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
+impl Source {
+    /// Hands everything to a writer, chunk by chunk as it comes from storage.
+    pub(crate) fn pour(mut self, writer: &mut impl Write) -> io::Result<()> {
+        loop {
+            writer.write_all(&std::mem::take(&mut self.rest))?;
             halt_if(&self.stop)?;
             match self.runtime.block_on(self.chunks.try_next()).map_err(io::Error::other)? {
                 Some(chunk) => self.rest = chunk,
-                None => return Ok(0),
+                None => return Ok(()),
             }
         }
-        let taken = self.rest.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&self.rest.split_to(taken));
-        Ok(taken)
     }
 }
 

@@ -11,21 +11,21 @@ use serde_json::Value;
 pub(super) fn finding(row: stored::Finding) -> Vec<Cell> {
     Finding {
         number: row.number.into(),
-        id: Cell::text(row.id),
-        state_source_id: Cell::text(row.state_source_id),
+        id: Cell::id(row.id.0),
+        state_source_id: Cell::id(row.state_source_id.0),
         state_source: row.state_source.into(),
         address: row.address.into(),
         resource_type: row.resource_type.into(),
-        drift_type: Cell::text(row.drift_type),
-        risk_level: Cell::text(row.risk_level),
-        risk_level_now: Cell::text(row.risk_level_now),
-        changed_attributes: Cell::list(&row.changed_attributes),
+        drift_type: Cell::Word(row.drift_type.as_str()),
+        risk_level: Cell::Word(row.risk_level.as_str()),
+        risk_level_now: Cell::Word(row.risk_level_now.as_str()),
+        changed_attributes: Cell::List(row.changed_attributes),
         detected_at: row.detected_at.into(),
         last_clean_scan_at: row.last_clean_scan_at.into(),
         last_seen_at: row.last_seen_at.into(),
         reopen_count: row.reopen_count.into(),
-        status: Cell::text(row.status),
-        resolution: row.resolution.map_or(Cell::Null, Cell::text),
+        status: Cell::Word(row.status.as_str()),
+        resolution: row.resolution.map_or(Cell::Null, |resolution| Cell::Word(resolution.as_str())),
         resolved_at: row.resolved_at.into(),
         resolved_by: row.resolved_by.into(),
         time_to_resolve_hours: Cell::decimal(row.time_to_resolve_hours, HOURS_DIGITS),
@@ -45,9 +45,9 @@ pub(super) fn finding(row: stored::Finding) -> Vec<Cell> {
 pub(super) fn scan(row: stored::Scan) -> Vec<Cell> {
     let ci = |name: &str| row.ci.get(name).and_then(Value::as_str).map(str::to_owned).into();
     Scan {
-        id: Cell::text(row.id),
-        state_source_id: Cell::text(row.state_source_id),
-        status: Cell::text(row.status),
+        id: Cell::id(row.id.0),
+        state_source_id: Cell::id(row.state_source_id.0),
+        status: Cell::Word(row.status.as_str()),
         ci_repository: ci("repository"),
         ci_branch: ci("branch"),
         ci_commit: ci("commit"),
@@ -73,13 +73,13 @@ pub(super) fn scan(row: stored::Scan) -> Vec<Cell> {
 
 pub(super) fn custom_rule(row: stored::CustomRule) -> Vec<Cell> {
     CustomRule {
-        id: Cell::text(row.id),
+        id: Cell::id(row.id.0),
         name: row.name.into(),
         resource_pattern: row.resource_pattern.into(),
         attribute_pattern: row.attribute_pattern.into(),
-        drift_type: row.drift_type.map_or(Cell::Null, Cell::text),
+        drift_type: row.drift_type.map_or(Cell::Null, |drift| Cell::Word(drift.as_str())),
         risk_level: match row.risk_level {
-            CustomLevel::Risk(level) => Cell::text(level),
+            CustomLevel::Risk(level) => Cell::Word(level.as_str()),
             CustomLevel::Ignore => "ignore".into(),
         },
         reason: row.reason.into(),
@@ -93,9 +93,9 @@ pub(super) fn custom_rule(row: stored::CustomRule) -> Vec<Cell> {
 
 pub(super) fn state_source(row: stored::StateSource) -> Vec<Cell> {
     StateSource {
-        id: Cell::text(row.id),
+        id: Cell::id(row.id.0),
         name: row.name.into(),
-        kind: Cell::text(row.kind),
+        kind: Cell::Word(row.kind.as_str()),
         location: row.location.into(),
         expected_scan_interval_hours: row.expected_scan_interval_hours.into(),
         active: row.active.into(),

@@ -14,14 +14,18 @@ use bundle::table::Cell;
 use db::section::{self, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
+use evidence::ids::OrgId;
 use evidence::pack::{self, Summary};
-use evidence::time::Time;
+use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
-use storage::{Attempt, Key};
+use storage::{Attempt, Key, Storage};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::facts::{Earlier, Facts};
 use super::logic::Logic;
+use super::press::Press;
 use super::scribe::{BATCH_ROWS, Scribe, Written};
 use super::tie::Recount;
 use super::{BuildPack, COLLECT, cells};
@@ -60,8 +64,16 @@ pub(super) async fn sections(
     let attempt = stage::attempt(&step);
     let snapshot = db::exports::snapshot_recording_head(&step.pool, pack.org, pack.export).await;
     let mut snapshot = snapshot.map_err(trouble::database)?;
-    let facts = Facts::read(&mut snapshot, pack).await.map_err(trouble::database)?;
-    over(&facts)?;
+    let export = db::exports::get(&mut snapshot, pack.org, pack.export).await;
+    let export = export.map_err(trouble::database)?;
+    over(export.period(), snapshot.moment().taken_at)?;
+    let log =
+        Log { storage: step.storage.clone(), attempt, org: pack.org, period: export.period() };
+    // The audit log is read and compressed beside everything else, where a second connection is at hand.
+    let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
+    let beside =
+        beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));
+    let facts = Facts::read(&mut snapshot, pack, &export).await.map_err(trouble::database)?;
     let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),
@@ -73,10 +85,15 @@ pub(super) async fn sections(
     reader.read(&mut snapshot).await?;
     let Reader { scribe, mut recount, .. } = reader;
     let written = scribe.finish().await?;
-    let (audit, digest) = audit_events(&step, &attempt, &mut snapshot, &facts, pack).await?;
-    recount.audit_entries(digest.lines);
     let moment = moment(snapshot.moment());
-    snapshot.close().await.map_err(trouble::database)?;
+    let (audit, digest) = match beside {
+        Some(log) => {
+            snapshot.close().await.map_err(trouble::database)?;
+            log.await.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))??
+        }
+        None => log.read(snapshot).await?,
+    };
+    recount.audit_entries(digest.lines);
     let tables: BTreeMap<_, _> =
         written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
     let tie_out = recount.check(&facts.summary, &tables)?;
@@ -182,26 +199,36 @@ async fn next<T>(
 }
 
 /// The audit log of the period: line n is the canonical text of entry n.
-async fn audit_events(
-    step: &StepContext<Ports>,
-    attempt: &Attempt,
-    snapshot: &mut Snapshot,
-    facts: &Facts,
-    pack: BuildPack,
-) -> Result<(Staged, Digest), Failure> {
-    let key = Key::staging(attempt, pack::AUDIT_EVENTS);
-    let mut writer = step.storage.writer(&key).await.map_err(trouble::storage)?;
-    let mut sum = Sum::default();
-    let texts = db::chain::canonical_texts(snapshot, ChainId::Org(pack.org), facts.period());
-    let mut texts = std::pin::pin!(texts);
-    while let Some(mut line) = next(&mut texts).await? {
-        line.push('\n');
-        sum.update(line.as_bytes());
-        writer.write(line.into()).await.map_err(trouble::storage)?;
+#[derive(Clone)]
+struct Log {
+    storage: Storage,
+    attempt: Attempt,
+    org: OrgId,
+    period: Period,
+}
+
+impl Log {
+    async fn read(self, mut snapshot: Snapshot) -> Result<(Staged, Digest), Failure> {
+        let stop = CancellationToken::new();
+        let _stop_when_dropped = stop.clone().drop_guard();
+        let key = Key::staging(&self.attempt, pack::AUDIT_EVENTS);
+        let mut press = Press::start(&self.storage, &key, &stop);
+        let mut sum = Sum::default();
+        {
+            let chain = ChainId::Org(self.org);
+            let texts = db::chain::canonical_texts(&mut snapshot, chain, self.period);
+            let mut texts = std::pin::pin!(texts);
+            while let Some(mut line) = next(&mut texts).await? {
+                line.push('\n');
+                sum.update(line.as_bytes());
+                press.add(line.as_bytes()).await.map_err(stage::unwrapped)?;
+            }
+        }
+        snapshot.close().await.map_err(trouble::database)?;
+        let (packed, digest) = (press.finish().await.map_err(stage::unwrapped)?, sum.finish());
+        let staged = Staged::lines(pack::AUDIT_EVENTS, key, digest.clone()).packed(packed);
+        Ok((staged, digest))
     }
-    writer.close().await.map_err(trouble::storage)?;
-    let digest = sum.finish();
-    Ok((Staged::lines(pack::AUDIT_EVENTS, key, digest.clone()), digest))
 }
 
 fn moment(moment: &section::Moment) -> Moment {
@@ -221,8 +248,7 @@ struct NotOver {
     now: Time,
 }
 
-fn over(facts: &Facts) -> Result<(), Failure> {
-    let (end, now) = (facts.period().end, facts.summary.generated_at);
+fn over(Period { end, .. }: Period, now: Time) -> Result<(), Failure> {
     if now < end {
         return Err(Failure::transient(NotOver { end, now }).code(trouble::CLOCK));
     }

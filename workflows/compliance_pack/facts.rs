@@ -29,10 +29,13 @@ pub(super) struct Earlier {
 }
 
 impl Facts {
-    pub(super) async fn read(snapshot: &mut Snapshot, pack: BuildPack) -> db::Result<Self> {
-        let export = db::exports::get(snapshot, pack.org, pack.export).await?;
+    pub(super) async fn read(
+        snapshot: &mut Snapshot,
+        pack: BuildPack,
+        export: &Export,
+    ) -> db::Result<Self> {
         Ok(Self {
-            summary: summary(snapshot, &export).await?,
+            summary: summary(snapshot, export).await?,
             sequence: section::sequence(snapshot, pack.org).await?,
             chain: chain(snapshot, ChainId::Org(pack.org)).await?,
             requested_seq: export.requested_seq,

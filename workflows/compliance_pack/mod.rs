@@ -9,6 +9,7 @@ mod collect;
 pub(crate) mod discard;
 mod facts;
 mod logic;
+mod press;
 mod publish;
 mod render;
 mod reopen;

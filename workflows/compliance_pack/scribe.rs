@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::facts::Facts;
-use crate::stage::{self, Sink, Staged};
+use super::press::Press;
+use crate::stage::{self, Staged};
 use crate::trouble;
 
 /// Rows that travel together: enough that the channel does not show, little enough to stay small.
@@ -128,24 +129,24 @@ impl Desk {
             period: &self.summary.period,
             summary: &self.summary,
         };
-        let mut data = Document::begin(self.sink(&key)?, &opening)?;
+        let mut data = Document::begin(self.press(&key), &opening)?;
         let mut tables = Vec::with_capacity(section::ALL.len());
         for table in section::ALL {
             tables.push(self.section(table, &mut data, &mut batches)?);
         }
-        let (sink, digest) = data.finish(&self.summary.audit, &self.chain)?;
-        sink.finish()?;
-        Ok(Written { tables, data: Staged::file(pack::DATA_JSON, key, digest) })
+        let (press, digest) = data.finish(&self.summary.audit, &self.chain)?;
+        let data = Staged::file(pack::DATA_JSON, key, digest).packed(press.finish_blocking()?);
+        Ok(Written { tables, data })
     }
 
     fn section(
         &self,
         table: &'static Table,
-        data: &mut Document<Sink>,
+        data: &mut Document<Press>,
         batches: &mut mpsc::Receiver<Batch>,
     ) -> Result<(Staged, Counted), bundle::Error> {
         let key = self.key(table.entry);
-        let mut csv = csv::Writer::new(self.sink(&key)?, table)?;
+        let mut csv = csv::Writer::new(self.press(&key), table)?;
         let mut array = data.section(table)?;
         loop {
             match batches.blocking_recv() {
@@ -160,16 +161,16 @@ impl Desk {
             }
         }
         array.finish()?;
-        let (sink, counted) = csv.finish()?;
-        sink.finish()?;
-        Ok((Staged::table(table.entry, key, &counted), counted))
+        let (press, counted) = csv.finish()?;
+        let staged = Staged::table(table.entry, key, &counted).packed(press.finish_blocking()?);
+        Ok((staged, counted))
     }
 
     fn key(&self, entry: &str) -> Key {
         Key::staging(&self.attempt, entry)
     }
 
-    fn sink(&self, key: &Key) -> std::io::Result<Sink> {
-        Sink::create(&self.storage, key, &self.stop)
+    fn press(&self, key: &Key) -> Press {
+        Press::start(&self.storage, key, &self.stop)
     }
 }

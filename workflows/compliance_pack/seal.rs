@@ -5,7 +5,7 @@
 //! step succeeds. Same checkpoints, same bytes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write;
 
 use bundle::attestation::Attestation;
 use bundle::digest::{self, Digest, Hashing};
@@ -252,23 +252,39 @@ fn write(
     let sink = Sink::create(storage, key, stop).map_err(stage::from_io)?;
     let mut zip = zip::Writer::new(Hashing::new(sink), modified);
     for (name, content) in contents.in_order() {
-        let mut entry = zip.entry(name).map_err(stage::unwrapped)?;
         match content {
-            Content::Written(text) => entry.write_all(text.as_bytes()).map_err(stage::from_io)?,
-            Content::Staged(staged) => {
-                let mut source =
-                    Source::open(storage, &staged.key, stop).map_err(stage::from_io)?;
-                io::copy(&mut source, &mut entry).map_err(stage::from_io)?;
+            Content::Written(text) => {
+                let mut entry = zip.entry(name).map_err(stage::unwrapped)?;
+                entry.write_all(text.as_bytes()).map_err(stage::from_io)?;
+                entry.finish().map_err(stage::unwrapped)?;
             }
-        }
-        let written = entry.finish().map_err(stage::unwrapped)?;
-        if let Content::Staged(staged) = content
-            && written.sha256 != staged.sha256
-        {
-            return Err(Altered::failure(&staged.key));
+            Content::Staged(staged) => copy(storage, staged, &mut zip, stop)?,
         }
     }
     let (sink, digest) = zip.finish().map_err(stage::unwrapped)?.finish();
     sink.finish().map_err(stage::from_io)?;
     Ok(digest)
+}
+
+/// Copies a staged entry into the ZIP, compressed as it is where it was compressed before.
+fn copy<W: Write>(
+    storage: &Storage,
+    staged: &Staged,
+    zip: &mut zip::Writer<W>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let source = Source::open(storage, &staged.key, stop).map_err(stage::from_io)?;
+    let is_same = if let Some(packed) = &staged.packed {
+        let mut entry = zip.packed(&staged.entry, packed).map_err(stage::unwrapped)?;
+        source.pour(&mut entry).map_err(stage::from_io)?;
+        match entry.finish() {
+            Err(bundle::Error::Repacked { .. }) => false,
+            finished => finished.map(|()| true).map_err(stage::unwrapped)?,
+        }
+    } else {
+        let mut entry = zip.entry(&staged.entry).map_err(stage::unwrapped)?;
+        source.pour(&mut entry).map_err(stage::from_io)?;
+        entry.finish().map_err(stage::unwrapped)?.sha256 == staged.sha256
+    };
+    if is_same { Ok(()) } else { Err(Altered::failure(&staged.key)) }
 }
