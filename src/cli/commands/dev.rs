@@ -10,7 +10,7 @@ use evidence::time::Period;
 use url::Url;
 
 use super::admin::Office;
-use super::{demo, export};
+use super::{append, demo, export};
 use crate::client::Client;
 use crate::config::{self, Config, Environment, Secret};
 use crate::issuer::Embedded;
@@ -38,6 +38,9 @@ pub(crate) enum Command {
     },
     /// Fill an organisation with generated findings and their history
     Generate(Generate),
+    /// Append to an organisation's audit log, many at once, and say how many entries it took
+    #[command(hide = true)]
+    Append(append::Append),
     /// Write the story's scans as files
     Story {
         /// The folder
@@ -93,6 +96,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
             say::out(issuer.token(&email, Clock::System.now(), TimeDelta::hours(hours.into()))?);
         }
         Command::Generate(args) => generate(development()?, args).await?,
+        Command::Append(args) => append::run(&development()?, args).await?,
         Command::Bootstrap { server, file } => boot(development()?, server, &file).await?,
     }
     Ok(ExitCode::SUCCESS)

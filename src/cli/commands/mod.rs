@@ -1,6 +1,7 @@
 //! One file per command; each has its arguments and a `run`.
 
 pub(crate) mod admin;
+pub(crate) mod append;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev;
