@@ -147,12 +147,15 @@ mod tests {
     }
 
     proptest! {
+        // Each one compresses more than two blocks, twice.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
-        fn the_cut_does_not_change_the_bytes(seed in any::<u64>(), cut in 1_usize..200_000) {
+        fn the_cut_does_not_change_the_bytes(seed in any::<u64>(), cut in 50_usize..200_000) {
             let bytes: Vec<u8> = text(9_000).into_iter().zip(seed..).map(|(byte, at)| {
                 if at.is_multiple_of(97) { u8::try_from(at % 251).unwrap() } else { byte }
             }).collect();
-            prop_assert_eq!(packed(&bytes, cut), packed(&bytes, 1));
+            prop_assert_eq!(packed(&bytes, cut), packed(&bytes, bytes.len()));
         }
     }
 }
