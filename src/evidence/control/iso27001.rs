@@ -19,9 +19,9 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "A.5.25",
         "Assessing security events",
-        &[Findings],
+        &[Findings, Exceptions, AuditEvents],
         Strength::Partial,
-        "The decision recorded for each finding.",
+        "The decision recorded for each finding, with the person, the time and the reason.",
     ),
     Row(
         "A.5.26",

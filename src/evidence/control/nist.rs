@@ -73,6 +73,27 @@ pub(super) const ROWS: &[Row] = &[
         "The requester and the producer are bound to the pack.",
     ),
     Row(
+        "AU-10(1)",
+        "Association of Identities",
+        &[AuditEvents, Provenance],
+        Strength::Partial,
+        "Each entry names its actor, and the pack names its requester, by an opaque id.",
+    ),
+    Row(
+        "AU-10(2)",
+        "Validate Binding of Information Producer Identity",
+        &[Attestation, Provenance],
+        Strength::Partial,
+        "The signature binds the pack to a key; whose key it is must be known from elsewhere.",
+    ),
+    Row(
+        "AU-10(3)",
+        "Chain of Custody",
+        &[AuditEvents, Attestation],
+        Strength::Partial,
+        "Request, completion, downloads and deletion of packs are logged; what happens outside of the product is not.",
+    ),
+    Row(
         "AU-11",
         "Audit Record Retention",
         &[AuditEvents],
@@ -104,8 +125,8 @@ pub(super) const ROWS: &[Row] = &[
         "CM-2",
         "Baseline Configuration",
         &[Sources, Coverage],
-        Strength::Strong,
-        "The state sources are the baseline, with their history.",
+        Strength::Partial,
+        "Which states are the baseline, and since when; the configuration itself stays in version control.",
     ),
     Row(
         "CM-2(2)",
@@ -173,9 +194,9 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "IR-4",
         "Incident Handling",
-        &[Findings],
+        &[Findings, AuditEvents],
         Strength::Partial,
-        "What was done about findings.",
+        "What was done about findings, and what people decided.",
     ),
     Row(
         "IR-5",

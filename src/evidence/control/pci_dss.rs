@@ -1,7 +1,8 @@
 //! PCI DSS 4.0.1.
 
 use super::Entry::{
-    Attestation, AuditEvents, Coverage, Findings, Provenance, Remediation, Rules, Scans, Sources,
+    Attestation, AuditEvents, Coverage, Exceptions, Findings, Provenance, Remediation, Rules,
+    Scans, Sources,
 };
 use super::{Row, Strength};
 
@@ -116,7 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "10.7.2",
         "Failures of security controls are detected",
-        &[Scans],
+        &[Scans, Coverage, Exceptions],
         Strength::Strong,
         "Failed and partial scans and gaps between scans are listed.",
     ),

@@ -33,9 +33,9 @@ pub(super) const ROWS: &[Row] = &[
     Row(
         "CC7.3",
         "Evaluation of security events",
-        &[Findings],
+        &[Findings, Exceptions, AuditEvents],
         Strength::Partial,
-        "What was decided about each finding, when, and by whom; whether it was an incident is decided elsewhere.",
+        "What was decided about each finding, when, by whom and why; whether it was an incident is decided elsewhere.",
     ),
     Row(
         "CC7.4",
