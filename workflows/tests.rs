@@ -14,7 +14,7 @@ use evidence::action::Actor;
 use evidence::chain::{ChainId, Status as ChainStatus};
 use evidence::ids::{ExportId, OrgId, StateSourceId, UserId};
 use evidence::org::{Plan, Role};
-use evidence::scan::{Drift, DriftType, Format, Observation, ScanStatus, SourceKind};
+use evidence::scan::{Drift, DriftType, Format, Observation, ScanStatus, SourceKind, Standing};
 use evidence::time::Period;
 use futures_util::TryStreamExt as _;
 use sqlx::PgPool;
@@ -176,6 +176,7 @@ impl World {
             warnings: Vec::new(),
             serial: None,
             lineage: None,
+            standing: Standing::default(),
         };
         let ingest = db::scans::Ingest {
             state_source,

@@ -3,8 +3,11 @@
 //! An [`Observation`] holds names only: addresses, types, attribute names. No attribute value of a
 //! resource ever enters it, so none can leave the product by it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use crate::finding::Resolution;
 use crate::text::words;
 use crate::time::Time;
 
@@ -112,6 +115,37 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Which resources are there and wanted, as far as a file tells: from it follows how a drift went away.
+///
+/// A file holds no values here, so of a resource that was `changed` it cannot be told whether the resource was put back or
+/// its code was brought in line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Addresses that are there and managed, and that the tool has compared.
+    pub there: BTreeSet<String>,
+    /// Other addresses that state or code knows: still to be made, or not compared.
+    pub known: BTreeSet<String>,
+    /// Whether the two sets hold everything that state and code know.
+    pub is_whole: bool,
+}
+
+impl Standing {
+    /// How a drift went away that the scan does not show any more.
+    pub fn resolution(&self, address: &str, drift_type: DriftType) -> Resolution {
+        let is_there = self.there.contains(address);
+        match drift_type {
+            DriftType::Missing if is_there => Resolution::Reverted,
+            DriftType::Missing if self.is_whole && !self.known.contains(address) => {
+                Resolution::Codified
+            }
+            DriftType::Extra if is_there => Resolution::Codified,
+            DriftType::Missing | DriftType::Extra | DriftType::Changed => {
+                Resolution::NoLongerObserved
+            }
+        }
+    }
+}
+
 /// What one scan saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observation {
@@ -134,8 +168,11 @@ pub struct Observation {
     pub moves: Vec<Move>,
     pub noise: Vec<Noise>,
     pub warnings: Vec<Warning>,
+    /// Absent: none of the formats carries it.
     pub serial: Option<i64>,
     pub lineage: Option<String>,
+    #[serde(skip)]
+    pub standing: Standing,
 }
 
 impl Observation {

@@ -82,7 +82,8 @@ impl Effect {
         unseen.sort();
         for key in unseen {
             let stored = &known[key];
-            if let Some(event) = on_not_seen(&stored.current, scan, &key.0) {
+            let how = observation.standing.resolution(&key.0, key.1);
+            if let Some(event) = on_not_seen(&stored.current, scan, &key.0, how) {
                 effect.changed.push(State::next(stored, event, None));
             }
         }

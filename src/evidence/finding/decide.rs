@@ -54,15 +54,15 @@ pub fn on_seen(current: Option<&Current>, scan: Scan, seen: Seen<'_>) -> Option<
 }
 
 /// What a scan of the source that does not show the drift does to the finding. `address` is the
-/// finding's address after the scan's moves.
-pub fn on_not_seen(current: &Current, scan: Scan, address: &str) -> Option<Event> {
+/// finding's address after the scan's moves, `how` what the scan tells of how the drift went away.
+pub fn on_not_seen(current: &Current, scan: Scan, address: &str, how: Resolution) -> Option<Event> {
     if !moves_findings(Some(current), scan) {
         return None;
     }
     if current.status == S::Open && scan.status == ScanStatus::Done {
         let mut event = current.continued(EventKind::Resolved, scan, address);
         event.status = S::Resolved;
-        event.resolution = Some(Resolution::NoLongerObserved);
+        event.resolution = Some(how);
         return Some(event);
     }
     (current.address != address).then(|| current.continued(EventKind::Moved, scan, address))

@@ -111,25 +111,43 @@ fn a_reopened_finding_keeps_its_level_and_starts_a_new_time_open() {
 #[test]
 fn only_a_complete_timely_scan_resolves_and_only_what_is_open() {
     let open = finding(Status::Open);
-    let event = on_not_seen(&open, scan(5, ScanStatus::Done), "a.b").unwrap();
+    let event =
+        on_not_seen(&open, scan(5, ScanStatus::Done), "a.b", Resolution::NoLongerObserved).unwrap();
     assert_eq!(event.resolution, Some(Resolution::NoLongerObserved));
     assert_eq!((event.open_since, event.occurred_at), (at(1), at(5)));
 
     for status in [ScanStatus::Partial, ScanStatus::Failed] {
-        assert_eq!(on_not_seen(&open, scan(5, status), "a.b"), None);
+        assert_eq!(on_not_seen(&open, scan(5, status), "a.b", Resolution::NoLongerObserved), None);
     }
     let late = Scan { late: true, ..scan(5, ScanStatus::Done) };
-    assert_eq!(on_not_seen(&open, late, "a.b"), None);
-    assert_eq!(on_not_seen(&open, scan(2, ScanStatus::Done), "a.b"), None);
+    assert_eq!(on_not_seen(&open, late, "a.b", Resolution::NoLongerObserved), None);
+    assert_eq!(
+        on_not_seen(&open, scan(2, ScanStatus::Done), "a.b", Resolution::NoLongerObserved),
+        None
+    );
     for status in [Status::Resolved, Status::Accepted, Status::FalsePositive] {
-        assert_eq!(on_not_seen(&finding(status), scan(5, ScanStatus::Done), "a.b"), None);
+        assert_eq!(
+            on_not_seen(
+                &finding(status),
+                scan(5, ScanStatus::Done),
+                "a.b",
+                Resolution::NoLongerObserved
+            ),
+            None
+        );
     }
 }
 
 #[test]
 fn a_move_renames_whatever_the_status() {
     for status in Status::ALL.iter().copied() {
-        let event = on_not_seen(&finding(status), scan(5, ScanStatus::Partial), "a.c").unwrap();
+        let event = on_not_seen(
+            &finding(status),
+            scan(5, ScanStatus::Partial),
+            "a.c",
+            Resolution::NoLongerObserved,
+        )
+        .unwrap();
         assert_eq!((event.kind, event.status), (EventKind::Moved, status));
         assert_eq!(event.address, "a.c");
     }
@@ -209,7 +227,9 @@ fn apply(step: &Step, current: Option<&Current>) -> Option<Event> {
         (Step::Seen(scan, attributes, address), _) => {
             on_seen(current, *scan, Seen { address, ..seen(attributes) })
         }
-        (Step::NotSeen(scan), Some(current)) => on_not_seen(current, *scan, &current.address),
+        (Step::NotSeen(scan), Some(current)) => {
+            on_not_seen(current, *scan, &current.address, Resolution::NoLongerObserved)
+        }
         (Step::Person(decision, now), Some(current)) => {
             on_person(current, *decision, "reason", *now).ok()
         }

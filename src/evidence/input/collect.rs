@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, DRIFTS_MAX, Error, diff, textual};
-use crate::scan::{Drift, DriftType, Format, Move, Noise, Observation, ScanStatus, Warning};
+use crate::scan::{
+    Drift, DriftType, Format, Move, Noise, Observation, ScanStatus, Standing, Warning,
+};
 
 /// Everything found so far.
 #[derive(Default)]
@@ -98,6 +100,7 @@ impl Collected {
             warnings: self.warnings.into_iter().map(warning).collect(),
             serial: None,
             lineage: None,
+            standing: Standing::default(),
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Document<'a> {
     #[serde(borrow)]
     pub(super) unmanaged: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) managed: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) missing: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) differences: Option<&'a RawValue>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::collect::Collected;
 use super::doc::{self, Document};
 use super::{Code, Error, RESOURCES_MAX, diff, textual};
-use crate::scan::{Drift, DriftType, Format, Observation};
+use crate::scan::{Drift, DriftType, Format, Observation, Standing};
 
 #[derive(Deserialize)]
 struct Summary {
@@ -82,7 +82,11 @@ pub(super) fn read(document: &Document<'_>) -> Result<Observation, Error> {
         collected.incomplete(reason);
     }
     let date: Option<String> = doc::field("date", "a text", document.date)?;
+    let managed: Option<Vec<Resource>> =
+        doc::field("managed", "a list of resources", document.managed)?;
+    let there = managed.into_iter().flatten().filter_map(|resource| address(&resource).ok());
     Ok(Observation {
+        standing: Standing { there: there.collect(), ..Standing::default() },
         observed_at: date.map(|date| textual::time("date", &date)).transpose()?,
         resources_total: Some(summary.resources),
         resources_managed: Some(summary.managed),
@@ -115,16 +119,21 @@ fn drift(
     changed_attributes: BTreeSet<String>,
     provider: Option<String>,
 ) -> Result<Drift, Error> {
-    let quoted = Value::String(resource.id.clone());
+    let address = address(&resource)?;
     let name = resource.source.and_then(|source| source.internal_name).unwrap_or(resource.id);
     Ok(Drift {
-        address: textual::address(&format!("{}[{quoted}]", resource.r#type))?,
+        address,
         resource_type: textual::name(&resource.r#type),
         resource_name: textual::name(&name),
         provider,
         drift_type,
         changed_attributes: diff::bounded(changed_attributes),
     })
+}
+
+fn address(resource: &Resource) -> Result<String, Error> {
+    let quoted = Value::String(resource.id.clone());
+    textual::address(&format!("{}[{quoted}]", resource.r#type))
 }
 
 impl Change {

@@ -5,13 +5,15 @@
 //! is `partial`. An entry with action `no-op` is a move, never drift. Moves of resources that did not
 //! drift stand in `resource_changes` only.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::collect::Collected;
 use super::doc::{self, Document};
 use super::{Code, Error, diff, textual};
-use crate::scan::{Drift, DriftType, Format, Observation};
+use crate::scan::{Drift, DriftType, Format, Observation, Standing};
 
 /// Major versions of the format that are understood.
 const MAJORS: [u64; 2] = [0, 1];
@@ -44,13 +46,26 @@ struct Change {
     after_sensitive: Value,
 }
 
-/// What is planned for a resource: read for its move only.
+/// What is planned for a resource: read for its move, and for whether it is still to be made.
 #[derive(Deserialize)]
 struct Planned {
     address: Option<String>,
     previous_address: Option<String>,
     mode: Option<Mode>,
     deposed: Option<String>,
+    change: Option<PlannedChange>,
+}
+
+#[derive(Deserialize)]
+struct PlannedChange {
+    actions: Option<Vec<String>>,
+}
+
+impl Planned {
+    fn is_to_be_made(&self) -> bool {
+        let actions = self.change.as_ref().and_then(|change| change.actions.as_deref());
+        actions.is_none_or(|actions| actions == ["create"])
+    }
 }
 
 pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, Error> {
@@ -64,7 +79,10 @@ pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, E
         let entry: Entry = doc::object(item)?;
         take(&entry, format, &mut collected)
     })?;
-    moves(document, &mut collected)?;
+    let wanted = "a list of resources";
+    let planned: Option<Vec<Planned>> =
+        doc::field("resource_changes", wanted, document.resource_changes)?;
+    moves(planned.as_deref().unwrap_or_default(), &mut collected)?;
 
     let drift_reported = document.resource_drift.is_some() || version >= (0, 2);
     if !drift_reported {
@@ -82,7 +100,9 @@ pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, E
         || document.resource_changes.is_some();
     // Nothing in a plan without a provider tells the two tools apart.
     let tool = if text.contains("registry.opentofu.org/") { "opentofu" } else { "terraform" };
-    let in_state = in_state(document)?;
+    let wanted = "an object with a root_module";
+    let state: Option<PriorState> = doc::field("prior_state", wanted, document.prior_state)?;
+    let in_state = state.as_ref().map(PriorState::managed);
     let time: Option<String> = doc::field("timestamp", "a text", document.timestamp)?;
     let tool_version: Option<String> =
         doc::field("terraform_version", "a text", document.terraform_version)?;
@@ -93,6 +113,7 @@ pub(super) fn read(document: &Document<'_>, text: &str) -> Result<Observation, E
         drift_reported,
         // The state is refreshed before it is written down: what is gone is not in it any more.
         resources_total: in_state.map(|there| there.max(seen.drifted()) + seen.missing()),
+        standing: standing(planned.as_deref(), state.as_ref()),
         ..seen
     })
 }
@@ -115,19 +136,39 @@ fn version(document: &Document<'_>) -> Result<(u64, u64), Error> {
     Ok((major, minor))
 }
 
-fn moves(document: &Document<'_>, collected: &mut Collected) -> Result<(), Error> {
-    let wanted = "a list of resources";
-    let planned: Option<Vec<Planned>> =
-        doc::field("resource_changes", wanted, document.resource_changes)?;
-    for planned in planned.into_iter().flatten() {
-        let Planned { address, previous_address, mode, deposed } = planned;
-        if let (Some(to), Some(from), None) = (address, previous_address, deposed)
-            && mode != Some(Mode::Other)
+fn moves(planned: &[Planned], collected: &mut Collected) -> Result<(), Error> {
+    for planned in planned {
+        if let (Some(to), Some(from), None) =
+            (&planned.address, &planned.previous_address, &planned.deposed)
+            && planned.mode != Some(Mode::Other)
         {
-            collected.moved(textual::address(&from)?, textual::address(&to)?);
+            collected.moved(textual::address(from)?, textual::address(to)?);
         }
     }
     Ok(())
+}
+
+/// A resource that was gone is there again when the refreshed state has it and the plan has compared it; it is given up when
+/// neither knows it. A plan of some resources only leaves the others in the state as they were: these are known, not there.
+fn standing(planned: Option<&[Planned]>, state: Option<&PriorState>) -> Standing {
+    let (Some(planned), Some(state)) = (planned, state) else { return Standing::default() };
+    let in_state = state.addresses();
+    let mut standing = Standing { is_whole: true, ..Standing::default() };
+    for planned in planned.iter().filter(|planned| planned.deposed.is_none()) {
+        let Some(address) = planned.address.as_deref().and_then(readable) else { continue };
+        if in_state.contains(&address) && !planned.is_to_be_made() {
+            standing.there.insert(address);
+        } else {
+            standing.known.insert(address);
+        }
+    }
+    standing.known.extend(in_state.difference(&standing.there).cloned());
+    standing
+}
+
+/// As addresses of drift are read; one that is refused there can be none of a finding.
+fn readable(address: &str) -> Option<String> {
+    textual::address(address).ok()
 }
 
 fn take(entry: &Entry, format: Format, collected: &mut Collected) -> Result<(), Error> {
@@ -196,17 +237,25 @@ fn address(entry: &Entry) -> Result<String, Error> {
     }
 }
 
-/// Managed resources of the refreshed state. What is planned is no substitute: it counts resources
-/// that are still to be made.
-fn in_state(document: &Document<'_>) -> Result<Option<u64>, Error> {
-    let wanted = "an object with a root_module";
-    let state: Option<PriorState> = doc::field("prior_state", wanted, document.prior_state)?;
-    Ok(state.map(|state| state.values.map_or(0, |values| values.root_module.managed())))
-}
-
+/// The refreshed state. What is planned is no substitute for counting: it has resources that are still to be made.
 #[derive(Deserialize)]
 struct PriorState {
     values: Option<Values>,
+}
+
+impl PriorState {
+    /// How many managed resources it has.
+    fn managed(&self) -> u64 {
+        self.values.as_ref().map_or(0, |values| values.root_module.managed())
+    }
+
+    fn addresses(&self) -> BTreeSet<String> {
+        let mut addresses = BTreeSet::new();
+        if let Some(values) = &self.values {
+            values.root_module.add_addresses(&mut addresses);
+        }
+        addresses
+    }
 }
 
 #[derive(Deserialize)]
@@ -225,6 +274,7 @@ struct Module {
 
 #[derive(Deserialize)]
 struct Resource {
+    address: Option<String>,
     mode: Option<Mode>,
 }
 
@@ -241,5 +291,14 @@ impl Module {
         let own = self.resources.iter().flatten();
         let own = own.filter(|resource| resource.mode == Some(Mode::Managed)).count() as u64;
         own + self.child_modules.iter().flatten().map(Self::managed).sum::<u64>()
+    }
+
+    fn add_addresses(&self, addresses: &mut BTreeSet<String>) {
+        let own = self.resources.iter().flatten();
+        let managed = own.filter(|resource| resource.mode == Some(Mode::Managed));
+        addresses.extend(managed.filter_map(|resource| readable(resource.address.as_deref()?)));
+        for module in self.child_modules.iter().flatten() {
+            module.add_addresses(addresses);
+        }
     }
 }

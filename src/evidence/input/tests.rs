@@ -3,6 +3,7 @@
 
 mod extent;
 mod node;
+mod standing;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,9 @@ use evidence::action::Actor;
 use evidence::ids::{OrgId, StateSourceId, UserId};
 use evidence::org::Plan;
 use evidence::risk::CustomLevel;
-use evidence::scan::{Drift, DriftType, Format, Move, Observation, ScanStatus, SourceKind};
+use evidence::scan::{
+    Drift, DriftType, Format, Move, Observation, ScanStatus, SourceKind, Standing,
+};
 use evidence::time::{Period, Time};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -127,6 +129,7 @@ pub(crate) fn showing(addresses: &[&str]) -> Observation {
         warnings: Vec::new(),
         serial: None,
         lineage: None,
+        standing: Standing::default(),
     }
 }
 
