@@ -73,6 +73,7 @@ async fn without_a_browser_the_pack_leaves_out_only_the_pdf() {
         row["entries"].as_array().unwrap().iter().map(|e| e["name"].as_str().unwrap()).collect();
     assert!(!names.contains(&"summary.pdf"));
     for name in [
+        "index.html",
         "data.json",
         "coverage_monthly.csv",
         "findings.csv",

@@ -29,4 +29,6 @@ pub struct Product {
     pub build: String,
     /// Where its API is reached, without a slash at the end.
     pub base_url: String,
+    /// `production` or `development`, as configured.
+    pub environment: String,
 }

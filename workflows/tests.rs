@@ -53,6 +53,7 @@ impl World {
                 version: "0.1.0".into(),
                 build: "test".into(),
                 base_url: "https://drift.example".into(),
+                environment: "development".into(),
             },
         };
         Self { ports: Arc::new(ports), clock, folder, requested: Mutex::default() }

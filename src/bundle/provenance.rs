@@ -1,29 +1,44 @@
 //! `provenance.json`: how every figure of the pack came about, so that an auditor can judge the
 //! completeness and accuracy of information produced by the entity (IPE).
 //!
-//! It covers every entry that exists when it is written: all but itself, `chain-attestation.json`
+//! It covers every entry that exists when it is written: all but itself, `index.html`, `chain-attestation.json`
 //! and `MANIFEST.txt`, which come after it and cover it. It holds opaque ids of people, no names.
+//!
+//! What an auditor asks of such information, and which member answers it, is [`QUESTIONS`].
+
+mod access;
+mod exclusion;
+mod key;
+mod question;
+mod section;
 
 use std::collections::BTreeMap;
 
 use evidence::ids::{ExportId, OrgId, UserId};
 use evidence::metrics::RollForward;
-use evidence::org::Role;
-use evidence::pack::{self, Summary};
+use evidence::org::{Plan, Role};
+use evidence::pack::Summary;
 use evidence::risk::RiskLevel;
 use evidence::time::{Period, Time};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use access::{Access, ActionCount, Changes};
+pub use exclusion::Exclusion;
+pub use key::VerificationKey;
+pub use question::QUESTIONS;
+pub use section::{Query, Section};
 
 use crate::Error;
-use crate::csv::Counted;
-use crate::digest::{Digest, sha256_hex};
-use crate::keys::PublicKey;
 
 /// The form of the file.
 pub const SCHEMA: &str = "driftpack.provenance/v1";
 
 /// How the period is to be read; stands beside its bounds.
 pub const BOUNDS: &str = "[start, end), UTC: start belongs to the period, end does not";
+
+/// How the moment was read; stands beside it.
+pub const ISOLATION: &str = "one transaction, REPEATABLE READ, READ ONLY";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +47,7 @@ pub struct Provenance {
     pub schema: String,
     pub product: Product,
     pub org: Org,
+    pub plan: PlanInForce,
     pub request: Request,
     pub period: Period,
     /// [`BOUNDS`].
@@ -39,11 +55,14 @@ pub struct Provenance {
     pub snapshot: Snapshot,
     /// The attempt of the build that wrote this file; a repeated attempt gives the same sections.
     pub attempt: u32,
+    pub build: Build,
     pub sections: Vec<Section>,
     pub control_totals: ControlTotals,
     pub tie_out: TieOut,
     pub sequence_gaps: SequenceGaps,
     pub exclusions: Vec<Exclusion>,
+    pub access: Access,
+    pub changes: Changes,
     /// The key that signs the attestation, as the pack's maker names it. Trust it only if you know
     /// it from elsewhere. Absent in an unsigned pack.
     pub signing_key: Option<VerificationKey>,
@@ -58,6 +77,8 @@ pub struct Product {
     /// The commit it was built from.
     pub build: String,
     pub base_url: String,
+    /// `production` or `development`, as its operator has configured it.
+    pub environment: String,
 }
 
 /// Whose data.
@@ -67,6 +88,26 @@ pub struct Org {
     pub id: OrgId,
     pub slug: String,
     pub name: String,
+}
+
+/// The plan at the end of the period, from history; it decides how far back history is kept and packs may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanInForce {
+    pub plan: Plan,
+    pub since: Time,
+    /// How many days back a pack may begin; absent: as far as history goes.
+    pub window_days: Option<u32>,
+}
+
+/// The run that made the pack. Its end is in the audit log, as `audit_export.completed`: it cannot stand in what it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    pub workflow: String,
+    pub run_id: Uuid,
+    /// When its sections were read.
+    pub read_at: Time,
 }
 
 /// Who asked, when, and how they had proved who they are.
@@ -92,72 +133,12 @@ pub struct Snapshot {
     pub wal_lsn: Option<String>,
     /// The newest migration that was applied.
     pub migration: String,
-}
-
-/// One entry: what it was asked of, and what came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Section {
-    pub entry: String,
-    /// Every statement that the entry was made from; none for entries that come from no query.
-    pub queries: Vec<Query>,
-    /// Rows or lines; absent where an entry has none (PDF, Markdown, `data.json` as a whole).
-    pub rows: Option<u64>,
-    pub bytes: u64,
-    pub sha256: String,
-    /// The least and greatest value of the entry's range column.
-    pub min: Option<String>,
-    pub max: Option<String>,
-}
-
-/// Report logic: a statement as it was asked, and what it was asked with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    pub name: String,
-    pub sql: String,
-    pub sql_sha256: String,
-    /// By place (`$1`), each exactly those that the statement names, in the text form of PostgreSQL: put between quotes, they
-    /// can be given to `EXECUTE`.
-    pub parameters: BTreeMap<String, String>,
-}
-
-impl Query {
-    pub fn new(name: &str, sql: &str, parameters: BTreeMap<String, String>) -> Self {
-        let (name, sql_sha256) = (name.to_owned(), sha256_hex(sql.as_bytes()));
-        Self { name, sql: sql.to_owned(), sql_sha256, parameters }
-    }
-}
-
-impl Section {
-    /// A CSV entry.
-    pub fn table(entry: &str, counted: Counted, queries: Vec<Query>) -> Self {
-        Self {
-            entry: entry.to_owned(),
-            queries,
-            rows: Some(counted.rows),
-            bytes: counted.bytes,
-            sha256: counted.sha256,
-            min: counted.min,
-            max: counted.max,
-        }
-    }
-
-    /// An entry with one item per line.
-    pub fn lines(entry: &str, digest: Digest, queries: Vec<Query>) -> Self {
-        Self { rows: Some(digest.lines), ..Self::file(entry, digest, queries) }
-    }
-
-    /// An entry that is not made of rows.
-    pub fn file(entry: &str, digest: Digest, queries: Vec<Query>) -> Self {
-        let Digest { sha256, bytes, .. } = digest;
-        Self { entry: entry.to_owned(), queries, rows: None, bytes, sha256, min: None, max: None }
-    }
-
-    /// Whether `provenance.json` must have a section for the entry.
-    pub fn is_due(entry: &str) -> bool {
-        ![pack::PROVENANCE, pack::CHAIN_ATTESTATION, pack::MANIFEST].contains(&entry)
-    }
+    /// Version of the database.
+    pub server_version: String,
+    /// Which database system, and which database in it.
+    pub installation: String,
+    /// [`ISOLATION`].
+    pub isolation: String,
 }
 
 /// The figures that appear in `data.json`, in the CSVs and in the PDF alike.
@@ -227,69 +208,10 @@ pub struct SequenceGaps {
 pub struct Sequence {
     pub first: Option<i64>,
     pub last: Option<i64>,
-    /// First and last number of each hole.
+    /// First and last number of each hole, the first ones.
     pub missing: Vec<(i64, i64)>,
-}
-
-/// Something that the pack does not contain, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exclusion {
-    pub what: String,
-    pub why: String,
-}
-
-impl Exclusion {
-    pub fn new(what: &str, why: &str) -> Self {
-        Self { what: what.to_owned(), why: why.to_owned() }
-    }
-
-    /// What no pack contains.
-    pub fn standing() -> Vec<Self> {
-        vec![
-            Self::new(
-                "Login and sign-in events",
-                "People sign in at the organisation's identity provider, which is the source of these records.",
-            ),
-            Self::new(
-                "SCIM provisioning events",
-                "They are recorded only for organisations that use SCIM; without SCIM there are none.",
-            ),
-            Self::new(
-                "Values of changed attributes",
-                "findings.csv names the attributes that changed. Their values may be secret and are left out.",
-            ),
-        ]
-    }
-}
-
-/// A public key, also as PEM for stock tools.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VerificationKey {
-    pub kid: String,
-    pub alg: String,
-    /// The 32 raw bytes, base64.
-    pub public_key: String,
-    pub pem: String,
-}
-
-impl VerificationKey {
-    pub fn of(key: &PublicKey) -> Result<Self, Error> {
-        let pem = key.to_pem()?;
-        let PublicKey { kid, alg, public_key, .. } = key.clone();
-        Ok(Self { kid, alg, public_key, pem })
-    }
-
-    /// The key, if its four members belong together.
-    pub fn public(&self) -> Result<PublicKey, Error> {
-        let key = PublicKey::from_text(&self.pem)?;
-        if (&key.kid, &key.alg, &key.public_key) == (&self.kid, &self.alg, &self.public_key) {
-            Ok(key)
-        } else {
-            Err(Error::Key("its PEM text is another key than its public_key"))
-        }
-    }
+    /// How many numbers are missing in all, those that are not listed among them.
+    pub missing_total: u64,
 }
 
 impl Provenance {
@@ -301,24 +223,5 @@ impl Provenance {
     /// Reads the file; unknown members are refused.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         Ok(serde_json::from_slice(bytes)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::SigningKey;
-
-    #[test]
-    fn a_key_whose_members_disagree_is_refused() {
-        let key = |byte| VerificationKey::of(&SigningKey::generate([byte; 32]).public()).unwrap();
-        assert!(key(1).public().is_ok());
-        assert!(VerificationKey { pem: key(2).pem, ..key(1) }.public().is_err());
-    }
-
-    #[test]
-    fn the_hash_of_a_query_is_that_of_its_text() {
-        let query = Query::new("findings", "select 1", BTreeMap::new());
-        assert_eq!(query.sql_sha256, sha256_hex(b"select 1"));
     }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
 pub struct Column {
     pub name: &'static str,
     pub kind: Kind,
+    /// For a reader, in a line.
+    pub meaning: &'static str,
 }
 
 /// A section of the pack.

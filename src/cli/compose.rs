@@ -59,6 +59,7 @@ impl Base {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 build: env!("DRIFTPACK_BUILD").to_owned(),
                 base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
+                environment: config.environment.as_str().to_owned(),
             },
         }
     }
@@ -140,7 +141,8 @@ async fn renderer(config: &Config) -> Result<Option<Chromium>> {
         return Ok(None);
     }
     let executable = config.pdf.chromium.clone().unwrap_or_else(|| "chromium".into());
-    let options = render::Options { executable, sandbox: config.pdf.sandbox, timeout: PRINT_LIMIT };
+    let (sandbox, paper) = (config.pdf.sandbox, config.pdf.paper);
+    let options = render::Options { executable, sandbox, timeout: PRINT_LIMIT, paper };
     match started(options).await {
         Ok(chromium) => Ok(Some(chromium)),
         Err(error) if config.environment == Environment::Development => {

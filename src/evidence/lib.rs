@@ -3,8 +3,10 @@
 mod text;
 
 pub mod action;
+pub mod backlog;
 pub mod chain;
 pub mod control;
+pub mod definition;
 pub mod finding;
 pub mod ids;
 pub mod input;

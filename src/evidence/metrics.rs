@@ -106,6 +106,21 @@ impl RollForward {
     }
 }
 
+/// Sums that would not fit stay at the largest count, which ties with nothing.
+impl std::iter::Sum for RollForward {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |sum, part| Self {
+            open_at_start: sum.open_at_start.saturating_add(part.open_at_start),
+            opened: sum.opened.saturating_add(part.opened),
+            reopened: sum.reopened.saturating_add(part.reopened),
+            resolved: sum.resolved.saturating_add(part.resolved),
+            accepted: sum.accepted.saturating_add(part.accepted),
+            false_positive: sum.false_positive.saturating_add(part.false_positive),
+            open_at_end: sum.open_at_end.saturating_add(part.open_at_end),
+        })
+    }
+}
+
 impl Tally {
     /// Counts one finding's own roll-forward (`open_at_*` are 0 or 1); refuses one that does not tie, or with which the sums
     /// would not fit.

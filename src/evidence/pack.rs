@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::backlog::OpenMonth;
 use crate::ids::OrgId;
 use crate::metrics::{Ratio, RollForward};
 use crate::org::Plan;
@@ -12,6 +13,7 @@ use crate::scan::DriftType;
 use crate::time::{Period, Time};
 
 pub const SUMMARY_PDF: &str = "summary.pdf";
+pub const INDEX_HTML: &str = "index.html";
 pub const DATA_JSON: &str = "data.json";
 pub const COVERAGE_MONTHLY: &str = "coverage_monthly.csv";
 pub const FINDINGS: &str = "findings.csv";
@@ -30,6 +32,7 @@ pub const MANIFEST: &str = "MANIFEST.txt";
 /// The entries, in their order in the ZIP. Only [`SUMMARY_PDF`] may be absent.
 pub const ENTRIES: &[&str] = &[
     SUMMARY_PDF,
+    INDEX_HTML,
     DATA_JSON,
     COVERAGE_MONTHLY,
     FINDINGS,
@@ -45,6 +48,33 @@ pub const ENTRIES: &[&str] = &[
     AUDIT_LOG_VERIFY,
     MANIFEST,
 ];
+
+/// What an entry is for, in a line.
+pub fn purpose(entry: &str) -> &'static str {
+    match entry {
+        SUMMARY_PDF => {
+            "The report to read: figures with their parts, charts, gaps, control mapping"
+        }
+        INDEX_HTML => "This page: what is in the pack, and what its figures mean",
+        DATA_JSON => "Every section with raw values, for programs",
+        COVERAGE_MONTHLY => "How much was looked at and how often, month by month",
+        FINDINGS => "Every finding that was open at some moment of the period",
+        SCANS => "Every scan of the period, failed and partial ones included",
+        REMEDIATION_SLA => "Roll-forward, times to resolve and open backlog per risk level",
+        CUSTOM_RULES => "The organisation's own grading rules at the end of the period",
+        STATE_SOURCES => {
+            "The Terraform or OpenTofu states that were in scope at the end of the period"
+        }
+        CHAIN_ATTESTATION => "Where the audit chain stood, signed together with the other files",
+        AUDIT_EVENTS => "The audit log of the period, each line exactly as it was hashed",
+        EXCEPTIONS => "What was suppressed, accepted or left out: who, when, why",
+        CONTROLS => "Which file speaks to which control of which framework, and how strongly",
+        PROVENANCE => "Where every figure comes from: queries, parameters, counts, tie-out",
+        AUDIT_LOG_VERIFY => "How to check all of this with the tools of any computer",
+        MANIFEST => "The SHA-256 of every other file",
+        _ => "",
+    }
+}
 
 /// `compliance-pack-<slug>-<start date>_<end date>.zip`, the UTC dates; the end is exclusive.
 pub fn file_name(slug: &str, period: &Period) -> String {
@@ -63,10 +93,14 @@ pub struct Summary {
     pub coverage: Vec<Coverage>,
     /// One row per risk level, the most severe first.
     pub sla: Vec<Sla>,
+    /// One row per calendar month of the period: how the open findings came and went.
+    pub open_monthly: Vec<OpenMonth>,
     /// At most [`TOP_RISKS_MAX`]: open at the end of the period, the most severe and oldest first.
     pub top_risks: Vec<TopRisk>,
     /// At most [`GAPS_MAX`]: the longest times without a complete scan, the longest first.
     pub gaps: Vec<Gap>,
+    /// How many there are, those that are not in the list among them.
+    pub gaps_total: u64,
     pub exceptions: Exceptions,
     /// The audit entries of the period.
     pub audit: AuditRange,
@@ -80,6 +114,7 @@ pub struct Org {
     pub id: OrgId,
     pub slug: String,
     pub name: String,
+    /// At the end of the period.
     pub plan: Plan,
 }
 
@@ -203,6 +238,11 @@ mod tests {
         let at = |text: &str| text.parse::<Time>().unwrap();
         let period = Period::new(at("2026-01-01T00:00:00Z"), at("2026-04-01T00:00:00Z")).unwrap();
         assert_eq!(file_name("acme", &period), "compliance-pack-acme-2026-01-01_2026-04-01.zip");
+    }
+
+    #[test]
+    fn every_entry_says_what_it_is_for() {
+        assert!(ENTRIES.iter().all(|name| !purpose(name).is_empty()));
     }
 
     #[test]

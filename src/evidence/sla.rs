@@ -5,7 +5,8 @@
 
 use crate::risk::RiskLevel;
 
-/// The targets in hours, unless an organisation sets its own: a day, three days, a week, 30 days.
+/// The targets in hours: a day, three days, a week, 30 days. They are part of the product's version, the same for every
+/// organisation and period; a pack says so, beside the version.
 pub const fn target_hours(level: RiskLevel) -> u32 {
     match level {
         RiskLevel::Critical => 24,

@@ -51,9 +51,34 @@ pub(crate) fn hours(hours: Option<f64>) -> String {
     }
 }
 
+/// `36.5 h`, or `51.4 d` from a hundred hours on, or a dash: for narrow columns.
+pub(crate) fn short_hours(hours: Option<f64>) -> String {
+    match hours {
+        Some(hours) if hours >= 100.0 => format!("{:.1} d", hours / 24.0),
+        hours => self::hours(hours),
+    }
+}
+
 /// `2026-01-31 14:05 UTC`.
 pub(crate) fn minute(time: Time) -> String {
     time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `1.2 kB`, `34.5 MB`: units of a thousand.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut unit = 1_000;
+    for name in ["kB", "MB", "GB"] {
+        if bytes < unit * 1_000 || name == "GB" {
+            let tenths = bytes.saturating_mul(10) / unit;
+            return if bytes < 1_000 {
+                format!("{bytes} B")
+            } else {
+                format!("{}.{} {name}", count(tenths / 10), tenths % 10)
+            };
+        }
+        unit *= 1_000;
+    }
+    count(bytes)
 }
 
 /// `2026-01-31T14:05:00Z`, with as many digits as it has.
@@ -104,6 +129,12 @@ mod tests {
     fn thousands_are_grouped() {
         let shown = [0_i64, 7, 999, 1_000, 100_000, 1_234_567, -4_321].map(count);
         assert_eq!(shown, ["0", "7", "999", "1,000", "100,000", "1,234,567", "−4,321"]);
+    }
+
+    #[test]
+    fn sizes_have_a_unit() {
+        let shown = [0, 999, 1_000, 34_567_890, 5_000_000_000_000].map(bytes);
+        assert_eq!(shown, ["0 B", "999 B", "1.0 kB", "34.5 MB", "5,000.0 GB"]);
     }
 
     #[test]

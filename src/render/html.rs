@@ -1,23 +1,28 @@
 //! The report as HTML: one page for Chromium to print, complete in itself.
 //!
 //! The templates hold the words and the order; this module gives them what they ask for. Values reach the page through
-//! `{{ }}` and thereby through the escaper of `escape.rs`; only the two charts, which hold nothing from outside, are inserted as they are.
+//! `{{ }}` and thereby through the escaper of `escape.rs`; inserted as they are only the charts and the fonts, which hold nothing
+//! from outside, and the words in the margins, which are CSS and come from `css.rs`.
 
 use askama::Template;
+use evidence::control::Control;
 use evidence::pack::{Coverage, Gap, Sla, TopRisk};
 
 use crate::chart;
+use crate::css;
+use crate::figure::{self, Figure};
+use crate::fonts;
 use crate::format;
 use crate::report::Report;
 
 /// The longest address or name that is printed whole; longer ones are cut and stand whole in `data.json`.
 const TEXT_MAX_CHARS: usize = 160;
 
+/// The longest name in the head of a page, which has one line.
+const NAME_MAX_CHARS: usize = 60;
+
 /// How many changed attributes of a finding are named.
 const ATTRIBUTES_MAX: usize = 6;
-
-/// The framework whose controls are printed in full; the others are in `controls.csv`.
-const FRAMEWORK: &str = "SOC 2";
 
 /// Why there is no page; the templates are checked when compiled, so only a lack of memory can do it.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +31,14 @@ pub struct Error(#[from] askama::Error);
 
 /// The whole report as one HTML page, deterministic in `report`.
 pub fn html(report: &Report) -> Result<String, Error> {
+    let summary = &report.summary;
     let page = Page {
         report,
-        coverage_chart: chart::coverage(&report.summary.coverage),
-        level_chart: chart::levels(&report.summary.sla),
+        fonts: fonts::style(),
+        coverage_chart: chart::coverage(&summary.coverage),
+        open_chart: chart::open_findings(&summary.open_monthly, &summary.coverage),
+        level_chart: chart::levels(&summary.sla),
+        figures: figure::all(summary),
     };
     Ok(page.render()?)
 }
@@ -38,60 +47,85 @@ pub fn html(report: &Report) -> Result<String, Error> {
 #[template(path = "report.html")]
 struct Page<'a> {
     report: &'a Report,
+    fonts: &'static str,
     coverage_chart: String,
+    open_chart: String,
     level_chart: String,
+    figures: Vec<Figure>,
 }
 
 /// One number of the first page, with what it is a part of.
-struct Figure {
+struct Tile {
     value: String,
     label: &'static str,
     note: String,
 }
 
 impl Page<'_> {
-    fn figures(&self) -> Vec<Figure> {
+    /// What stands at the top of every page but the first, as CSS.
+    fn running_head(&self) -> String {
+        let summary = &self.report.summary;
+        css::string(&format!(
+            "{} · {}",
+            format::cut(&summary.org.name, NAME_MAX_CHARS),
+            format::days(summary.period)
+        ))
+    }
+
+    /// What stands at the bottom of every page but the first, as CSS.
+    fn running_foot(&self) -> String {
+        let name = format::cut(&self.report.file_name, TEXT_MAX_CHARS / 2);
+        css::string(&format!("Compliance Pack · {name}"))
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
         let headline = &self.report.summary.headline;
-        let roll = &headline.roll_forward;
+        let (roll, times) = (&headline.roll_forward, &headline.hours_to_resolve);
         let closed = roll.resolved + roll.accepted + roll.false_positive;
-        let scans = headline.scans_done + headline.scans_partial + headline.scans_failed;
-        let (scans, sources) = (format::count(scans), format::count(headline.sources));
-        let figure = |value, label, note| Figure { value, label, note };
+        let tile = |value, label, note| Tile { value, label, note };
+        let (covered, kept) =
+            (format::parts(headline.scope_coverage), format::parts(headline.cadence));
         vec![
-            figure(
+            tile(
                 format::percent(headline.scope_coverage),
                 "scope coverage",
-                format!(
-                    "{} state-months with a complete scan",
-                    format::parts(headline.scope_coverage)
-                ),
+                format!("{covered} state-months with a complete scan"),
             ),
-            figure(
-                format::percent(headline.within_sla),
-                "within target time",
-                format!("{} findings closed or overdue", format::parts(headline.within_sla)),
+            tile(
+                format::percent(headline.cadence),
+                "cadence",
+                format!("{kept} scans that were due by schedule"),
             ),
-            figure(
-                format::count(roll.open_at_end),
+            tile(
+                figure::open_at_end(&self.report.summary),
                 "open at the end",
                 format!("of {} in the period", format::count(headline.findings_in_period)),
             ),
-            figure(
+            tile(
                 format::count(closed),
                 "closed",
                 format!("{} opened or reopened", format::count(roll.opened + roll.reopened)),
             ),
-            figure(
-                format::hours(headline.hours_to_resolve.median),
+            tile(
+                format::hours(times.median),
                 "median time to resolve",
-                format!("of {} resolutions", format::count(headline.hours_to_resolve.count)),
+                format!(
+                    "of {} resolutions; {} still open",
+                    format::count(times.count),
+                    figure::open_at_end(&self.report.summary)
+                ),
             ),
-            figure(
-                format::count(headline.scans_done),
-                "complete scans",
-                format!("of {scans} scans; states in scope: {sources}"),
+            tile(
+                format::percent(headline.within_sla),
+                "within target time",
+                format!("{} resolved or overdue", format::parts(headline.within_sla)),
             ),
         ]
+    }
+
+    /// Whether no complete scan looked at anything in the period.
+    fn is_blind(&self) -> bool {
+        figure::is_blind(&self.report.summary)
     }
 
     /// The months that the chart and the table show.
@@ -112,16 +146,13 @@ impl Page<'_> {
         &self.report.summary.sla
     }
 
-    fn controls(&self) -> impl Iterator<Item = &evidence::control::Control> {
-        self.report.controls.iter().filter(|control| control.framework.starts_with(FRAMEWORK))
+    /// The controls, framework by framework.
+    fn frameworks(&self) -> impl Iterator<Item = &[Control]> {
+        self.report.controls.chunk_by(|one, next| one.framework == next.framework)
     }
 
-    /// How many rows of `controls.csv`, which has one per control and entry, are not printed.
-    fn control_rows_elsewhere(&self) -> Option<String> {
-        let controls = self.report.controls.iter();
-        let elsewhere = controls.filter(|control| !control.framework.starts_with(FRAMEWORK));
-        let rows: usize = elsewhere.map(|control| control.entries.len()).sum();
-        (rows > 0).then(|| format::count(rows as u64))
+    fn not_due(&self, level: &Sla) -> String {
+        format::count(level.roll_forward.open_at_end.saturating_sub(level.overdue_open))
     }
 
     fn top_risks(&self) -> &[TopRisk] {
@@ -141,6 +172,6 @@ fn attributes(risk: &TopRisk) -> String {
     format::names(&risk.changed_attributes, ATTRIBUTES_MAX)
 }
 
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     format::cut(text, TEXT_MAX_CHARS)
 }

@@ -2,9 +2,13 @@
 
 mod chart;
 mod chromium;
+mod css;
 mod escape;
+mod figure;
+mod fonts;
 mod format;
 mod html;
+mod index;
 mod report;
 
 #[cfg(test)]
@@ -12,4 +16,5 @@ mod tests;
 
 pub use chromium::{Chromium, Error, Options};
 pub use html::{Error as HtmlError, html};
-pub use report::{Attested, Entry, Product, Report, Requester};
+pub use index::{Dictionary, Excluded, File, Index, Question, Word, index};
+pub use report::{Attested, Entry, Paper, Product, Report, Requester};

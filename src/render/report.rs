@@ -19,7 +19,45 @@ pub struct Report {
     pub chain: Attested,
     /// The data entries of the pack that have rows.
     pub entries: Vec<Entry>,
+    pub paper: Paper,
 }
+
+/// What the report is printed on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Paper {
+    /// 210 mm × 297 mm.
+    #[default]
+    A4,
+    /// 8.5 in × 11 in.
+    Letter,
+}
+
+impl Paper {
+    /// The size as CSS names it.
+    pub(crate) fn css(self) -> &'static str {
+        match self {
+            Self::A4 => "A4",
+            Self::Letter => "letter",
+        }
+    }
+}
+
+impl std::str::FromStr for Paper {
+    type Err = UnknownPaper;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPaper> {
+        match text {
+            "a4" => Ok(Self::A4),
+            "letter" => Ok(Self::Letter),
+            _ => Err(UnknownPaper),
+        }
+    }
+}
+
+/// Not one of the sizes that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the paper must be `a4` or `letter`")]
+pub struct UnknownPaper;
 
 /// Who asked for the pack, and when.
 #[derive(Debug, Clone)]

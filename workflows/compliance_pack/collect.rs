@@ -8,13 +8,17 @@ use std::collections::BTreeMap;
 use bundle::csv::Counted;
 use bundle::digest::{Digest, Sum};
 use bundle::json::Chain;
-use bundle::provenance::{Section, Sequence, SequenceGaps, Snapshot as Moment, TieOut};
+use bundle::provenance::{
+    ActionCount, Changes, ISOLATION, PlanInForce, Section, Sequence, SequenceGaps,
+    Snapshot as Moment, TieOut,
+};
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
-use db::section::{self, Snapshot};
+use db::section::{self, Done, PlanVersion, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::ids::OrgId;
+use evidence::org::PackWindow;
 use evidence::pack::{self, Summary};
 use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt as _};
@@ -54,6 +58,8 @@ pub(super) struct Notes {
     pub(super) chain: Chain,
     pub(super) requested_seq: i64,
     pub(super) earlier: Vec<Earlier>,
+    pub(super) plan: PlanInForce,
+    pub(super) changes: Changes,
 }
 
 /// The step.
@@ -103,6 +109,8 @@ pub(super) async fn sections(
         attempt: step.attempt(),
         tie_out,
         sequence_gaps: gaps(logic, &facts),
+        plan: plan(facts.plan),
+        changes: changes(logic, facts.done),
         summary: facts.summary,
         chain: facts.chain,
         requested_seq: facts.requested_seq,
@@ -237,7 +245,27 @@ fn moment(moment: &section::Moment) -> Moment {
         taken_at: moment.taken_at,
         wal_lsn: Some(moment.wal_lsn.clone()),
         migration: moment.schema_version.to_string(),
+        server_version: moment.server_version.clone(),
+        installation: moment.installation.clone(),
+        isolation: ISOLATION.to_owned(),
     }
+}
+
+fn plan(version: PlanVersion) -> PlanInForce {
+    let window_days = match version.plan.pack_window() {
+        PackWindow::None => Some(0),
+        PackWindow::Days(days) => Some(days),
+        PackWindow::Unlimited => None,
+    };
+    PlanInForce { plan: version.plan, since: version.since, window_days }
+}
+
+fn changes(logic: Logic, done: Vec<Done>) -> Changes {
+    let count = |done: Done| {
+        let Done { action, entries, first_seq, last_seq } = done;
+        ActionCount { action, entries, first_seq, last_seq }
+    };
+    Changes { queries: logic.of_changes(), actions: done.into_iter().map(count).collect() }
 }
 
 /// The database's clock is behind ours: the period is not over there, and something may yet happen in it.
@@ -276,8 +304,10 @@ fn gaps(logic: Logic, facts: &Facts) -> SequenceGaps {
             first: numbers.lowest,
             last: numbers.highest,
             missing: runs(&numbers.missing),
+            missing_total: numbers.given.saturating_sub(numbers.present),
         },
-        audit_seq: Sequence { first: audit.first_seq, last: audit.last_seq, missing: Vec::new() },
+        // The tie-out has counted that they are consecutive.
+        audit_seq: Sequence { first: audit.first_seq, last: audit.last_seq, ..Sequence::default() },
     }
 }
 

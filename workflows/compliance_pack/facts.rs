@@ -3,9 +3,10 @@
 
 use bundle::json;
 use db::exports::Export;
-use db::section::{self, Figures, Sequence, Snapshot};
+use db::section::{self, Done, Figures, PlanVersion, Sequence, Snapshot};
 use evidence::chain::{CANONICAL_VERSION, ChainId};
 use evidence::ids::ExportId;
+use evidence::org::Plan;
 use evidence::pack::{Org, Summary};
 use evidence::time::Period;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub(super) struct Facts {
     pub(super) chain: json::Chain,
     pub(super) requested_seq: i64,
     pub(super) earlier: Vec<Earlier>,
+    pub(super) plan: PlanVersion,
+    /// What was done in the period, by action.
+    pub(super) done: Vec<Done>,
 }
 
 /// The head that an earlier pack has attested.
@@ -34,8 +38,12 @@ impl Facts {
         pack: BuildPack,
         export: &Export,
     ) -> db::Result<Self> {
+        let period = export.period();
+        let plan = section::plan(snapshot, pack.org, period).await?;
         Ok(Self {
-            summary: summary(snapshot, export).await?,
+            summary: summary(snapshot, export, plan.plan).await?,
+            done: section::audit_actions(snapshot, ChainId::Org(pack.org), period).await?,
+            plan,
             sequence: section::sequence(snapshot, pack.org).await?,
             chain: chain(snapshot, ChainId::Org(pack.org)).await?,
             requested_seq: export.requested_seq,
@@ -48,7 +56,7 @@ impl Facts {
     }
 }
 
-async fn summary(snapshot: &mut Snapshot, export: &Export) -> db::Result<Summary> {
+async fn summary(snapshot: &mut Snapshot, export: &Export, plan: Plan) -> db::Result<Summary> {
     let generated_at = snapshot.moment().taken_at;
     let (id, period) = (export.org_id, export.period());
     let org = db::orgs::find(snapshot, id).await?;
@@ -56,19 +64,21 @@ async fn summary(snapshot: &mut Snapshot, export: &Export) -> db::Result<Summary
     let coverage = section::coverage_monthly(snapshot, id, period).await?;
     let sla = section::remediation_sla(snapshot, id, period).await?;
     let gaps = section::gaps(snapshot, id, period).await?;
-    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps };
+    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps.longest };
     let headline = section::headline(snapshot, id, period, figures).await?;
     Ok(Summary {
-        org: Org { id: org.id, slug: org.slug, name: org.name, plan: org.plan },
+        org: Org { id: org.id, slug: org.slug, name: org.name, plan },
         period,
         generated_at,
         headline,
         top_risks: section::top_risks(snapshot, id, period).await?,
         exceptions: section::exceptions_in_numbers(snapshot, id, period).await?,
         audit: section::audit_range(snapshot, ChainId::Org(id), period).await?,
+        open_monthly: section::open_monthly(snapshot, id, period, &sla).await?,
         coverage,
         sla,
-        gaps,
+        gaps: gaps.longest,
+        gaps_total: gaps.total,
     })
 }
 

@@ -16,7 +16,8 @@ pub(super) struct Logic {
 /// Of the numbers whose gaps are reported.
 const SEQUENCES: [&str; 2] = ["sequence", "audit_log"];
 /// In no entry but `provenance.json`, or in one of its own.
-const NOT_IN_DATA: [&str; 2] = ["sequence", AUDIT_EVENTS];
+const NOT_IN_DATA: [&str; 3] = ["sequence", AUDIT_EVENTS, AUDIT_ACTIONS];
+const AUDIT_ACTIONS: &str = "audit_actions";
 const AUDIT_EVENTS: &str = "audit_events";
 
 impl Logic {
@@ -33,6 +34,11 @@ impl Logic {
     /// The statements behind the reported gaps.
     pub(super) fn of_sequences(self) -> Vec<Query> {
         self.queries(|name| SEQUENCES.contains(&name))
+    }
+
+    /// The statement behind what was done in the period.
+    pub(super) fn of_changes(self) -> Vec<Query> {
+        self.queries(|name| name == AUDIT_ACTIONS)
     }
 
     fn queries(self, wanted: impl Fn(&str) -> bool) -> Vec<Query> {
@@ -69,7 +75,16 @@ mod tests {
         assert!(names(pack::CONTROLS).is_empty());
         let data = names(pack::DATA_JSON);
         assert_eq!(data.len(), QUERIES.len() - NOT_IN_DATA.len());
-        for name in ["headline", "gaps", "top_risks", "exceptions", "audit_log", "findings"] {
+        for name in [
+            "headline",
+            "gaps",
+            "plan",
+            "open_monthly",
+            "top_risks",
+            "exceptions",
+            "audit_log",
+            "findings",
+        ] {
             assert!(data.contains(&name.to_owned()), "{name}");
         }
     }

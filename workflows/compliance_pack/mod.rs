@@ -8,6 +8,7 @@ mod cells;
 mod collect;
 pub(crate) mod discard;
 mod facts;
+mod index;
 mod logic;
 mod press;
 mod publish;

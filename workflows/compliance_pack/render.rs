@@ -37,6 +37,7 @@ pub(super) async fn report(
         controls: evidence::control::all(),
         chain: chain_state(attestation, step.keys.id()),
         entries: with_rows(collected),
+        paper: renderer.paper(),
         summary: notes.summary,
     };
     let html = render::html(&report).map_err(trouble::internal)?;
@@ -57,7 +58,7 @@ async fn requester(step: &StepContext<Ports>, pack: BuildPack) -> db::Result<Req
     })
 }
 
-fn chain_state(attestation: Attestation, key_id: String) -> ChainState {
+pub(super) fn chain_state(attestation: Attestation, key_id: String) -> ChainState {
     ChainState {
         status: attestation.status.to_string(),
         verified_at: attestation.verified_at,

@@ -11,22 +11,22 @@ use bundle::attestation::Attestation;
 use bundle::digest::{self, Digest, Hashing};
 use bundle::manifest::{self, Hashes};
 use bundle::provenance::{
-    BOUNDS, ControlTotals, Exclusion, Org, Product, Provenance, Request, SCHEMA, Section,
-    VerificationKey,
+    Access, BOUNDS, Build, ControlTotals, Exclusion, Org, Product, Provenance, Request, SCHEMA,
+    Section, VerificationKey,
 };
 use bundle::walkthrough::{self, Walkthrough};
 use bundle::zip;
 use db::exports::{Entries, Entry, Export};
-use engine::{Failure, StepContext};
+use engine::{Failure, StepContext, Workflow as _};
 use evidence::pack;
 use evidence::time::Time;
 use serde::{Deserialize, Serialize};
 use storage::{Key, Storage};
 use tokio_util::sync::CancellationToken;
 
-use super::BuildPack;
 use super::attest::Attested;
 use super::collect::{Collected, Notes};
+use super::{BuildPack, index};
 use crate::stage::{self, Altered, Sink, Source, Staged};
 use crate::{Ports, trouble};
 
@@ -71,6 +71,8 @@ pub(super) async fn pack(
     contents.write(pack::AUDIT_LOG_VERIFY, walkthrough(&step, &notes, &file_name)?);
     let provenance = provenance(&step, &notes, &export, &contents)?;
     contents.write(pack::PROVENANCE, provenance.render().map_err(trouble::internal)?);
+    let index = index::page(&step, &notes, &attestation, index::Of { pack, contents: &contents });
+    contents.write(pack::INDEX_HTML, index.map_err(trouble::internal)?);
     let signed = attestation.sign(&contents.hashes(), &step.keys).map_err(trouble::internal)?;
     contents.write(pack::CHAIN_ATTESTATION, signed.render());
     let manifest = contents.manifest();
@@ -113,9 +115,13 @@ fn walkthrough(
         org_slug: &notes.summary.org.slug,
         period: &notes.summary.period,
         key_id: &step.keys.id(),
-        keys_url: &format!("{}/.well-known/driftpack-keys.json", step.product.base_url),
+        keys_url: &keys_url(step),
     });
     text.map_err(trouble::internal)
+}
+
+pub(super) fn keys_url(step: &StepContext<Ports>) -> String {
+    format!("{}/.well-known/driftpack-keys.json", step.product.base_url)
 }
 
 fn provenance(
@@ -138,7 +144,9 @@ fn provenance(
             version: step.product.version.clone(),
             build: step.product.build.clone(),
             base_url: step.product.base_url.clone(),
+            environment: step.product.environment.clone(),
         },
+        plan: notes.plan.clone(),
         org: Org { id: org.id, slug: org.slug.clone(), name: org.name.clone() },
         request: Request {
             export_id: export.id,
@@ -153,18 +161,25 @@ fn provenance(
         period_bounds: BOUNDS.to_owned(),
         snapshot: notes.snapshot.clone(),
         attempt: notes.attempt,
+        build: Build {
+            workflow: BuildPack::NAME.to_owned(),
+            run_id: step.run_id(),
+            read_at: notes.snapshot.taken_at,
+        },
         sections,
         control_totals: ControlTotals::from(&notes.summary),
         tie_out: notes.tie_out.clone(),
         sequence_gaps: notes.sequence_gaps.clone(),
-        exclusions: Exclusion::standing(),
+        exclusions: Exclusion::of(&notes.summary),
+        access: Access::enforced(),
+        changes: notes.changes.clone(),
         signing_key: Some(signing_key),
     })
 }
 
 /// The entries of the pack, by name: copied from storage, or at hand.
 #[derive(Default)]
-struct Contents(BTreeMap<String, Content>);
+pub(super) struct Contents(BTreeMap<String, Content>);
 
 enum Content {
     Staged(Staged),
@@ -218,7 +233,7 @@ impl Contents {
         pack::ENTRIES.iter().filter_map(|name| Some((*name, self.0.get(*name)?)))
     }
 
-    fn entries(&self) -> Entries {
+    pub(super) fn entries(&self) -> Entries {
         let entry = |(name, content): (&str, &Content)| {
             let Digest { sha256, bytes, .. } = content.digest();
             Entry { name: name.to_owned(), rows: content.rows(), bytes, sha256 }

@@ -86,6 +86,28 @@ async fn with_chromium_the_pack_has_a_report_and_verifies(owner: PgPool) {
     world.ports.renderer.as_ref().unwrap().close().await;
 }
 
+#[sqlx::test(migrations = false)]
+async fn the_index_states_the_hash_of_every_entry_that_comes_before_it(owner: PgPool) {
+    let world = World::new(owner).await;
+    let client = Client::new(world.ports.pool.clone());
+    let run_id = world.request(&client, world.org().await).await;
+    work_until(&world, async || is_over(&client, run_id).await).await;
+    let export = world.export(world.pack(run_id)).await;
+    let zip = world.bytes(&export.object_key.unwrap().parse().unwrap()).await;
+    let index = entry(zip, pack::INDEX_HTML);
+    for entry in export.entries.unwrap().0 {
+        assert!(index.contains(&format!("href=\"{}\"", entry.name)), "{}", entry.name);
+        let is_later = [pack::INDEX_HTML, pack::CHAIN_ATTESTATION, pack::MANIFEST]
+            .contains(&entry.name.as_str());
+        assert_eq!(index.contains(&entry.sha256), !is_later, "{}", entry.name);
+    }
+    for table in bundle::section::ALL {
+        for column in table.columns {
+            assert!(index.contains(&format!("<code>{}</code>", column.name)), "{}", column.name);
+        }
+    }
+}
+
 /// Holds a run before `publish_object` (its target folder cannot be made), rewinds it to each checkpoint, and compares.
 #[sqlx::test(migrations = false)]
 async fn a_run_that_goes_on_from_any_checkpoint_seals_the_same_bytes(owner: PgPool) {
@@ -176,16 +198,23 @@ async fn every_stated_query_gives_the_stated_rows_when_it_is_asked_again(owner: 
     for query in &provenance.sequence_gaps.queries {
         assert_eq!(ask(&owner, query).await, 1, "{}", query.name);
     }
+    let changes = &provenance.changes;
+    assert_eq!(ask(&owner, &changes.queries[0]).await, changes.actions.len() as u64);
     assert!(asked > 15, "{asked}");
 }
 
 fn provenance(zip: Vec<u8>) -> bundle::provenance::Provenance {
+    bundle::provenance::Provenance::parse(entry(zip, pack::PROVENANCE).as_bytes()).unwrap()
+}
+
+/// An entry of a pack, as text.
+fn entry(zip: Vec<u8>, name: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pack.zip");
     std::fs::write(&path, zip).unwrap();
     let mut unzip = std::process::Command::new("unzip");
-    let unzipped = unzip.arg("-p").arg(&path).arg("provenance.json").output().unwrap();
-    bundle::provenance::Provenance::parse(&unzipped.stdout).unwrap()
+    let unzipped = unzip.arg("-p").arg(&path).arg(name).output().unwrap();
+    String::from_utf8(unzipped.stdout).unwrap()
 }
 
 /// How many rows a statement gives with the parameters that stand beside it, asked as anybody could with `psql`.

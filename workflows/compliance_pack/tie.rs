@@ -9,6 +9,7 @@ use bundle::csv::Counted;
 use bundle::provenance::{TieCheck, TieOut};
 use db::section::{CustomRule, Exception, Finding, Scan, StateSource};
 use engine::Failure;
+use evidence::backlog::Course;
 use evidence::metrics::{self, Tally};
 use evidence::pack::{Coverage, Exceptions, Summary};
 use evidence::scan::ScanStatus;
@@ -124,6 +125,11 @@ impl Recount {
         let mut pairs = self.of_headline(summary, tables);
         pairs.extend(self.of_months(summary));
         pairs.extend(self.of_exceptions(&summary.exceptions));
+        pairs.push((
+            "months whose open findings follow from each other",
+            1,
+            Course(summary).ties().into(),
+        ));
         pairs.push(("audit entries", audit.entries, self.audit));
         pairs.push(("consecutive audit entries", span, self.audit));
         pairs

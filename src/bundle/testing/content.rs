@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use evidence::backlog::{self, Transitions};
 use evidence::chain::CANONICAL_VERSION;
 use evidence::metrics::{Ratio, RollForward};
 use evidence::org::{Plan, Role};
@@ -16,8 +17,8 @@ use crate::digest;
 use crate::json::{Chain, Document, Opening};
 use crate::keys::SigningKey;
 use crate::provenance::{
-    self, ControlTotals, Exclusion, Product, Provenance, Query, Request, Section, Sequence,
-    SequenceGaps, Snapshot, TieCheck, TieOut, VerificationKey,
+    self, Access, Build, Changes, ControlTotals, Exclusion, PlanInForce, Product, Provenance,
+    Query, Request, Section, Sequence, SequenceGaps, Snapshot, TieCheck, TieOut, VerificationKey,
 };
 use crate::section::{
     self, ControlEntry, CoverageMonth, Exception, Finding, RemediationSla, Scan, StateSource,
@@ -122,8 +123,10 @@ pub fn summary() -> Summary {
         },
         coverage: period().months().into_iter().map(|month| coverage(month.label)).collect(),
         sla: RiskLevel::ALL.iter().map(|level| sla(*level)).collect(),
+        open_monthly: open_monthly(),
         top_risks: Vec::new(),
         gaps: Vec::new(),
+        gaps_total: 0,
         exceptions: pack::Exceptions { accepted_risks: 1, ..pack::Exceptions::default() },
         audit: AuditRange {
             first_seq: audit.first().copied(),
@@ -131,6 +134,21 @@ pub fn summary() -> Summary {
             entries: audit.len() as u64,
         },
     }
+}
+
+/// All of the story happens in January.
+fn open_monthly() -> Vec<pack::OpenMonth> {
+    let levels: Vec<Sla> = RiskLevel::ALL.iter().map(|level| sla(*level)).collect();
+    let january = levels.iter().map(|level| Transitions {
+        month: "2026-01".to_owned(),
+        risk_level: level.risk_level,
+        opened: level.roll_forward.opened,
+        reopened: level.roll_forward.reopened,
+        resolved: level.roll_forward.resolved,
+        accepted: level.roll_forward.accepted,
+        false_positive: level.roll_forward.false_positive,
+    });
+    backlog::months(&period(), &levels, january)
 }
 
 fn resolved_in(count: u64) -> Spread {
@@ -304,6 +322,10 @@ pub(super) fn entries(key: &SigningKey) -> Vec<(String, Vec<u8>)> {
     }
     let provenance = provenance(sections, key).render().expect("plain values");
     entries.push((pack::PROVENANCE.to_owned(), provenance.into_bytes()));
+    entries.push((
+        pack::INDEX_HTML.to_owned(),
+        b"<!doctype html><title>a stand-in</title>\n".to_vec(),
+    ));
     entries
 }
 
@@ -364,7 +386,9 @@ fn provenance(sections: Vec<Section>, key: &SigningKey) -> Provenance {
             version: "0.1.0".to_owned(),
             build: "0000000".to_owned(),
             base_url: "https://driftpack.example".to_owned(),
+            environment: "production".to_owned(),
         },
+        plan: PlanInForce { plan: Plan::Enterprise, since: at(1, 1, 0), window_days: None },
         org: provenance::Org { id: ORG, slug: "acme".to_owned(), name: "Acme, Inc.".to_owned() },
         request: Request {
             export_id: EXPORT,
@@ -381,17 +405,30 @@ fn provenance(sections: Vec<Section>, key: &SigningKey) -> Provenance {
             taken_at: at(4, 3, 11),
             wal_lsn: Some("0/16B3748".to_owned()),
             migration: "20260101000001".to_owned(),
+            server_version: "15.8".to_owned(),
+            installation: "7400000000000000001/driftpack".to_owned(),
+            isolation: provenance::ISOLATION.to_owned(),
         },
         attempt: 1,
+        build: Build {
+            workflow: "compliance_pack.build".to_owned(),
+            run_id: EXPORT.0,
+            read_at: at(4, 3, 11),
+        },
         sections,
         control_totals: ControlTotals::from(&summary),
         tie_out: TieOut { levels, checks: vec![tie] },
         sequence_gaps: SequenceGaps {
             queries: vec![Query::new("sequence", "select 6", BTreeMap::new())],
-            finding_numbers: Sequence { first: Some(1), last: Some(6), missing: Vec::new() },
-            audit_seq: Sequence { first, last, missing: Vec::new() },
+            finding_numbers: Sequence { first: Some(1), last: Some(6), ..Sequence::default() },
+            audit_seq: Sequence { first, last, ..Sequence::default() },
         },
-        exclusions: Exclusion::standing(),
+        exclusions: Exclusion::of(&summary),
+        access: Access::enforced(),
+        changes: Changes {
+            queries: vec![Query::new("audit_actions", "select 7", BTreeMap::new())],
+            actions: Vec::new(),
+        },
         signing_key: Some(VerificationKey::of(&key.public()).expect("the key is sound")),
     }
 }

@@ -1,5 +1,6 @@
 //! The summary of `data.json` against the rows: what the first page says must follow from the tables.
 
+use evidence::backlog::Course;
 use evidence::pack::{self, Headline, Summary};
 
 use super::content::Contents;
@@ -31,6 +32,8 @@ pub(super) fn check(summary: &Summary, contents: &Contents, checks: &mut Checks)
     require(pack::COVERAGE_MONTHLY, are_rows(months, &recount.months), "another coverage");
     let levels = summary.sla.iter().map(|level| RemediationSla::from(level).cells());
     require(pack::REMEDIATION_SLA, are_rows(levels, &recount.levels), "other times or targets");
+    let course = Course(summary).ties();
+    require(pack::REMEDIATION_SLA, course, "another course of the open findings");
     let aside = &summary.exceptions;
     let reported = [
         aside.noise_resources,

@@ -93,6 +93,7 @@ pub(crate) struct Pdf {
     pub(crate) enabled: bool,
     pub(crate) chromium: Option<PathBuf>,
     pub(crate) sandbox: bool,
+    pub(crate) paper: render::Paper,
 }
 
 /// What `serve`, `worker` and `all` need.
@@ -203,6 +204,7 @@ fn pdf(source: &mut Source, environment: Environment) -> Pdf {
         enabled: source.parse("pdf_enabled", false, "`true` or `false`"),
         chromium,
         sandbox: source.parse("chromium_sandbox", true, "`true` or `false`"),
+        paper: source.parse("pdf_paper", render::Paper::A4, "`a4` or `letter`"),
     };
     if let Some(path) = pdf
         .chromium

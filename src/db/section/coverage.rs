@@ -36,6 +36,15 @@ struct Blind {
     to: Time,
     hours: f64,
     expected_interval_hours: Option<i32>,
+    total: u64,
+}
+
+/// The longest gaps, and how many there are in all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gaps {
+    /// At most twenty, the longest first.
+    pub longest: Vec<Gap>,
+    pub total: u64,
 }
 
 /// One row per calendar month of the period, months without scans included.
@@ -60,13 +69,13 @@ pub async fn coverage_monthly(
     Ok(rows.into_iter().map(Coverage::from).collect())
 }
 
-/// At most twenty: the longest times without a complete scan of a source in scope, as far as they lie
-/// in the period, the longest first.
-pub async fn gaps(conn: &mut PgConnection, org: OrgId, period: Period) -> Result<Vec<Gap>> {
+/// The times without a complete scan of a source in scope, as far as they lie in the period.
+pub async fn gaps(conn: &mut PgConnection, org: OrgId, period: Period) -> Result<Gaps> {
     let rows = sqlx::query_file_as!(Blind, "sql/section/gaps.sql", org.0, period.start, period.end)
         .fetch_all(conn)
         .await?;
-    Ok(rows.into_iter().map(Gap::from).collect())
+    let total = rows.first().map_or(0, |row| row.total);
+    Ok(Gaps { longest: rows.into_iter().map(Gap::from).collect(), total })
 }
 
 impl From<Row> for Coverage {

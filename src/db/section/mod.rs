@@ -11,20 +11,24 @@
 //! Each statement is also exported as text, for the pack's provenance.
 
 mod audit;
+mod backlog;
 mod coverage;
 mod exception;
 mod finding;
 mod headline;
+mod plan;
 mod remediation;
 mod scan;
 mod setting;
 mod snapshot;
 
-pub use audit::audit_range;
-pub use coverage::{coverage_monthly, gaps};
+pub use audit::{Done, audit_actions, audit_range};
+pub use backlog::open_monthly;
+pub use coverage::{Gaps, coverage_monthly, gaps};
 pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
 pub use finding::{Finding, Sequence, findings, sequence, top_risks};
 pub use headline::{Figures, headline};
+pub use plan::{PlanVersion, plan};
 pub use remediation::remediation_sla;
 pub use scan::{Scan, scans};
 pub use setting::{CustomRule, StateSource, custom_rules, state_sources};
@@ -95,6 +99,9 @@ pub const QUERIES: &[Query] = &[
     query("exceptions", exception::SQL, PERIOD),
     query("audit_log", audit::SQL, PERIOD),
     query("audit_events", audit::EVENTS_SQL, PERIOD),
+    query("audit_actions", audit::ACTIONS_SQL, PERIOD),
+    query("open_monthly", backlog::SQL, PERIOD),
+    query("plan", plan::SQL, AT_END),
     query("gaps", coverage::GAPS_SQL, PERIOD),
     query("top_risks", finding::TOP_RISKS_SQL, AT_END),
     query("headline", headline::SQL, PERIOD),

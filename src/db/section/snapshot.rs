@@ -28,6 +28,8 @@ pub struct Moment {
     pub schema_version: i64,
     /// As the server says it.
     pub server_version: String,
+    /// Which installation: the identifier that the database system got when it was made, and the database's name.
+    pub installation: String,
 }
 
 impl Snapshot {

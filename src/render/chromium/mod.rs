@@ -30,6 +30,8 @@ use tokio::task::JoinHandle;
 
 use process::Process;
 
+use crate::report::Paper;
+
 /// Printed once, to see that printing works.
 const WORD: &str = "<!doctype html><title>word</title><p>word";
 
@@ -42,6 +44,8 @@ pub struct Options {
     pub sandbox: bool,
     /// For the start of the browser, and for one print.
     pub timeout: Duration,
+    /// What reports are laid out for.
+    pub paper: Paper,
 }
 
 impl Default for Options {
@@ -50,6 +54,7 @@ impl Default for Options {
             executable: PathBuf::from("chromium"),
             sandbox: true,
             timeout: Duration::from_mins(1),
+            paper: Paper::A4,
         }
     }
 }
@@ -93,7 +98,12 @@ impl Chromium {
         Ok(chromium)
     }
 
-    /// Prints a page as A4, with `dated` as the PDF's dates: the same page gives the same bytes.
+    /// What reports are to be laid out for.
+    pub fn paper(&self) -> Paper {
+        self.options.paper
+    }
+
+    /// Prints a page, of the size that its style names, with `dated` as the PDF's dates: the same page gives the same bytes.
     pub async fn pdf(&self, html: &str, dated: Time) -> Result<Vec<u8>, Error> {
         let mut slot = self.live.lock().await;
         // Taken out, and put back only after success: a browser of unknown state is dropped, and thereby killed.

@@ -53,6 +53,76 @@ async fn the_same_report_gives_the_same_bytes_in_any_browser() {
     other.close().await;
 }
 
+/// What a program of poppler says of a PDF.
+fn said(program: &str, pdf: &[u8]) -> String {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(pdf).unwrap();
+    let out = Command::new(program).arg(file.path()).output().unwrap();
+    assert!(out.status.success(), "{program}");
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_is_tagged_titled_bookmarked_and_brings_its_own_fonts() {
+    let chromium = chromium().await;
+    let page = html(&report(10, "aws_security_group_rule.Größe_Ελλάδα_Киев")).unwrap();
+    let pdf = chromium.pdf(&page, dated()).await.unwrap();
+    let info = said("pdfinfo", &pdf);
+    let value = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} {info}")).trim().to_owned()
+    };
+    assert_eq!(value("Tagged:"), "yes");
+    assert_eq!(value("JavaScript:"), "no");
+    assert!(value("Title:").starts_with("Compliance Pack of Acme GmbH & Co. KG, 1 January 2026"));
+    assert!(value("Page size:").contains("A4"), "{info}");
+    let raw = String::from_utf8_lossy(&pdf);
+    assert!(raw.contains("/Outlines") && raw.contains("/Lang"), "bookmarks and language");
+    let fonts = said("pdffonts", &pdf);
+    let fonts: Vec<_> = fonts.lines().skip(2).collect();
+    assert!(fonts.iter().any(|font| font.contains("IBMPlexSans")), "{fonts:?}");
+    assert!(
+        fonts.iter().all(|font| font.contains("IBMPlex") && font.contains(" yes yes yes ")),
+        "{fonts:?}"
+    );
+    let text = text_of(&pdf);
+    assert!(text.contains("Größe_Ελλάδα_Киев"), "{text}");
+    // The head of every page but the first; markup in a name would have shown as such.
+    assert!(text.contains("Acme GmbH & Co. KG · 1 January 2026 to 31 March 2026"), "{text}");
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letter_is_letter() {
+    let chromium = chromium().await;
+    let letter = crate::Report { paper: crate::Paper::Letter, ..report(3, "a") };
+    let pdf = chromium.pdf(&html(&letter).unwrap(), dated()).await.unwrap();
+    assert!(said("pdfinfo", &pdf).contains("612 x 792 pts (letter)"));
+    chromium.close().await;
+}
+
+/// The report of 100,000 findings is not longer than that of ten: lists are cut, and say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_does_not_grow_with_the_findings() {
+    let chromium = chromium().await;
+    let mut pages = Vec::new();
+    for findings in [0, 10, 100_000] {
+        let page = html(&report(findings, "aws_security_group_rule.ssh")).unwrap();
+        let pdf = chromium.pdf(&page, dated()).await.unwrap();
+        if let Some(folder) = std::env::var_os("DRIFTPACK_TEST_KEEP_PDF") {
+            let folder = PathBuf::from(folder);
+            std::fs::write(folder.join(format!("report-{findings}.pdf")), &pdf).unwrap();
+            std::fs::write(folder.join(format!("report-{findings}.html")), &page).unwrap();
+        }
+        assert!(pdf.len() < 1_000_000, "{}", pdf.len());
+        let info = said("pdfinfo", &pdf);
+        let count = info.lines().find_map(|line| line.strip_prefix("Pages:")).unwrap().trim();
+        pages.push(count.parse::<u32>().unwrap());
+    }
+    assert!(pages[2] <= pages[1] + 1 && pages[0] <= pages[1], "{pages:?}");
+    chromium.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_died_is_replaced() {
     let chromium = chromium().await;

@@ -115,7 +115,7 @@ async fn read(state: &State, (org, period): Key) -> Result<Glance> {
     let mut moment = Snapshot::begin(&state.pool, org).await?;
     let counted_at = moment.moment().taken_at;
     let coverage = section::coverage_monthly(&mut moment, org, period).await?;
-    let gaps = section::gaps(&mut moment, org, period).await?;
+    let gaps = section::gaps(&mut moment, org, period).await?.longest;
     let sla = section::remediation_sla(&mut moment, org, period).await?;
     let top_risks = section::top_risks(&mut moment, org, period).await?;
     let audit = section::audit_range(&mut moment, ChainId::Org(org), period).await?;

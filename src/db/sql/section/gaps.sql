@@ -52,7 +52,8 @@ select source.name as "state_source!",
        gap.starts as "from!",
        gap.ends as "to!",
        (extract(epoch from gap.ends - gap.starts) / 3600)::float8 as "hours!",
-       source.expected_scan_interval_hours as "expected_interval_hours?"
+       source.expected_scan_interval_hours as "expected_interval_hours?",
+       count(*) over () as "total!: Count"
   from gap
   join source using (state_source_id)
  where gap.ends > gap.starts

@@ -2,15 +2,17 @@
 
 use db::section::{self, Snapshot};
 use db::{findings, rules, state_sources};
-use evidence::finding::Decision;
+use evidence::finding::{Decision, Resolution};
+use evidence::metrics::RollForward;
+use evidence::org::Plan;
 use evidence::pack::Coverage;
 use evidence::risk::{CustomLevel, RiskLevel};
-use evidence::scan::{Observation, ScanStatus, SourceKind};
+use evidence::scan::{Drift, DriftType, Observation, ScanStatus, SourceKind, Standing};
 use evidence::time::Period;
 use futures_util::TryStreamExt;
 use sqlx::PgPool;
 
-use crate::support::{World, at, cause, period, rule, showing};
+use crate::support::{World, at, cause, drift, period, rule, showing};
 
 async fn rows(world: &World, period: Period) -> Vec<section::Finding> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
@@ -84,7 +86,7 @@ async fn a_source_that_is_out_of_scope_is_neither_blind_nor_counted(pool: PgPool
     // The scan took place and is in scans.csv; what it saw is nobody's coverage.
     assert_eq!((month.scans_done, month.drift.numerator), (3, 1));
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    let gaps = section::gaps(&mut snapshot, world.org, period(0, 744)).await.unwrap();
+    let gaps = section::gaps(&mut snapshot, world.org, period(0, 744)).await.unwrap().longest;
     let hours: Vec<_> = gaps.iter().map(|gap| gap.hours).collect();
     assert_eq!(hours, [44.0, 10.0, 10.0]);
 }
@@ -105,7 +107,7 @@ async fn names_and_intervals_are_those_of_the_end_of_the_period(pool: PgPool) {
     for (to, name, interval) in [(10, "prod", None), (11, "renamed", Some(1))] {
         let period = period(0, to);
         let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-        let gaps = section::gaps(&mut snapshot, world.org, period).await.unwrap();
+        let gaps = section::gaps(&mut snapshot, world.org, period).await.unwrap().longest;
         assert_eq!(
             (gaps[0].state_source.as_str(), gaps[0].expected_interval_hours),
             (name, interval)
@@ -115,6 +117,97 @@ async fn names_and_intervals_are_those_of_the_end_of_the_period(pool: PgPool) {
         assert_eq!(exceptions(&world, period).await[0].subject, name);
         assert_eq!(rows(&world, period).await[0].state_source, name);
     }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_plan_is_the_one_of_the_end_of_the_period(pool: PgPool) {
+    let world = World::new(pool).await;
+    let change = async |hours, plan| {
+        let mut tx = world.app.begin().await.unwrap();
+        db::orgs::set_plan(&mut tx, world.org, plan, &cause(hours)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    change(10, Plan::Team).await;
+    change(20, Plan::Free).await;
+    let told = async |from, to| {
+        let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
+        section::plan(&mut snapshot, world.org, period(from, to)).await.unwrap().plan
+    };
+    assert_eq!(told(0, 10).await, Plan::Enterprise, "what happens at the end is not in the period");
+    assert_eq!(told(0, 11).await, Plan::Team);
+    assert_eq!(told(12, 20).await, Plan::Team);
+    assert_eq!(told(12, 21).await, Plan::Free);
+    assert_eq!(told(-20, -10).await, Plan::Enterprise, "before the organisation began");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn open_findings_are_followed_month_by_month_whatever_comes_later(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.scan(24, showing(&["a", "b", "c"])).await;
+    world.scan(24 * 40, showing(&["a"])).await;
+    world.scan(24 * 70, showing(&["a", "b"])).await;
+    let course = async |to| {
+        let period = period(0, to);
+        let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
+        let levels = section::remediation_sla(&mut snapshot, world.org, period).await.unwrap();
+        section::open_monthly(&mut snapshot, world.org, period, &levels).await.unwrap()
+    };
+    let before = course(24 * 90).await;
+    let told: Vec<_> = before.iter().map(|month| (month.month.as_str(), month.total())).collect();
+    let roll = |open_at_start, opened, reopened, resolved, open_at_end| RollForward {
+        open_at_start,
+        opened,
+        reopened,
+        resolved,
+        open_at_end,
+        ..RollForward::default()
+    };
+    assert_eq!(
+        told,
+        [
+            ("2026-01", roll(0, 3, 0, 0, 3)),
+            ("2026-02", roll(3, 0, 0, 2, 1)),
+            ("2026-03", roll(1, 0, 1, 0, 2))
+        ]
+    );
+    world.scan(24 * 95, showing(&[])).await;
+    assert_eq!(course(24 * 90).await, before);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_resource_that_came_back_says_so_from_then_on(pool: PgPool) {
+    let world = World::new(pool).await;
+    let gone = |address: &str| Drift { drift_type: DriftType::Missing, ..drift(address, &[]) };
+    let seen = Observation { drifts: vec![gone("a"), gone("b")], ..showing(&[]) };
+    world.scan(1, seen).await;
+    let standing =
+        Standing { there: ["a".to_owned()].into(), is_whole: true, ..Standing::default() };
+    world.scan(5, Observation { standing, ..showing(&[]) }).await;
+    let told: Vec<_> = rows(&world, period(0, 6)).await.iter().map(|row| row.resolution).collect();
+    assert_eq!(told, [Some(Resolution::Reverted), Some(Resolution::Codified)]);
+    let before: Vec<_> =
+        rows(&world, period(0, 5)).await.iter().map(|row| row.resolution).collect();
+    assert_eq!(before, [None, None]);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn what_was_done_in_a_period_is_counted_by_action(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.tx().await;
+    let settings = rule("sandbox*", CustomLevel::Ignore);
+    rules::create(&mut tx, world.org, &settings, &world.person(3)).await.unwrap();
+    tx.commit().await.unwrap();
+    let chain = evidence::chain::ChainId::Org(world.org);
+    let done = async |period| {
+        let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
+        section::audit_actions(&mut snapshot, chain, period).await.unwrap()
+    };
+    // Entries have the time at which they were written.
+    let all = done(Period::new(at(-1), at(24 * 3650)).unwrap()).await;
+    let rule = all.iter().find(|done| done.action == "custom_rule.created").unwrap();
+    assert_eq!((rule.entries, rule.first_seq), (1, rule.last_seq));
+    assert!(all.iter().any(|done| done.action == "org.created" && done.first_seq == 1));
+    assert_eq!(done(period(-20, -10)).await, []);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]

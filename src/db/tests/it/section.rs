@@ -176,7 +176,10 @@ async fn an_empty_period_has_every_row_and_no_percentage(pool: PgPool) {
     assert!(months.iter().all(|month| month.scope.percent().is_none() && month.scans_done == 0));
     assert_eq!(exceptions(&world, period).await, []);
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    assert_eq!(section::gaps(&mut snapshot, world.org, period).await.unwrap(), []);
+    assert_eq!(
+        section::gaps(&mut snapshot, world.org, period).await.unwrap(),
+        section::Gaps::default()
+    );
     assert_eq!(section::top_risks(&mut snapshot, world.org, period).await.unwrap(), []);
     let figures = section::Figures { coverage: &months, sla: &[], gaps: &[] };
     let headline = section::headline(&mut snapshot, world.org, period, figures).await.unwrap();
@@ -224,7 +227,7 @@ async fn coverage_counts_every_month_whether_scanned_or_not(pool: PgPool) {
     assert_eq!(months[1].drift.percent(), None);
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
     let whole = period(0, 24 * 74);
-    let gaps = section::gaps(&mut snapshot, world.org, whole).await.unwrap();
+    let gaps = section::gaps(&mut snapshot, world.org, whole).await.unwrap().longest;
     assert_eq!((gaps[0].from, gaps[0].hours), (at(240), f64::from(24 * 74 - 240)));
     assert_eq!(gaps[0].expected_interval_hours, Some(24));
     let figures = section::Figures { coverage: &months, sla: &[], gaps: &gaps };
