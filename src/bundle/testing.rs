@@ -5,16 +5,17 @@
 
 mod chain;
 mod content;
+pub mod damage;
 
 use std::io::Write as _;
 
 use evidence::pack::{self, AUDIT_EVENTS, CHAIN_ATTESTATION, ENTRIES, MANIFEST, PROVENANCE};
 use evidence::time::{Period, Time};
 
-pub use chain::{Chain, ORG, attestation, chain};
+pub use chain::{Chain, EXPORT, ORG, attestation, chain, rewritten};
 pub use content::{KEYS_URL, summary};
 
-use crate::attestation::{Attestation, Previous};
+use crate::attestation::{Attestation, Position, Previous};
 use crate::digest;
 use crate::keys::SigningKey;
 use crate::manifest::{self, Hashes};
@@ -43,6 +44,49 @@ pub struct Sample {
 /// The pack of the story, signed.
 pub fn sample() -> Sample {
     Sample::with_previous(Vec::new())
+}
+
+/// A pack attested when the chain had `head` entries, an hour before [`sample`].
+pub fn earlier(head: i64) -> Sample {
+    attested_at(head, at(4, 3, 11))
+}
+
+/// A pack attested when the chain had `head` entries.
+pub fn attested_at(head: i64, verified_at: Time) -> Sample {
+    let mut sample = sample();
+    let hash_hex = chain().hash_hex(head);
+    let attestation = Attestation {
+        verified_at,
+        checked: head.unsigned_abs(),
+        head_seq: head,
+        head_hash_hex: hash_hex.clone(),
+        requested: Position { seq: head, hash_hex: hash_hex.clone() },
+        ..attestation()
+    };
+    sample.edit("data.json", |text| {
+        let twelve = format!("\"head_seq\":12,\"head_hash_hex\":\"{}\"", chain().hash_hex(12));
+        text.replace(&twelve, &format!("\"head_seq\":{head},\"head_hash_hex\":\"{hash_hex}\""))
+    });
+    sample.describe("data.json");
+    sample.sign(attestation);
+    sample.list();
+    sample
+}
+
+/// Lets everything in a pack speak of `other` in the place of [`chain`], and signs it.
+pub fn with_chain(sample: &mut Sample, other: &Chain) {
+    let log: String = other.of_period().map(|entry| entry.canonical.clone() + "\n").collect();
+    sample.put(AUDIT_EVENTS, log.into_bytes());
+    sample.describe(AUDIT_EVENTS);
+    let (was, is) = (chain().hash_hex(12), other.hash_hex(12));
+    sample.edit("data.json", |text| text.replace(&was, &is));
+    sample.describe("data.json");
+    sample.sign(Attestation {
+        head_hash_hex: is,
+        requested: Position { seq: 11, hash_hex: other.hash_hex(11) },
+        ..attestation()
+    });
+    sample.list();
 }
 
 impl Sample {

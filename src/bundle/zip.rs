@@ -25,7 +25,7 @@ pub(crate) const COMPRESSION: Compression = Compression::new(2);
 const PERMISSIONS: u32 = 0o644;
 
 /// The years a DOS time can hold.
-const DOS_SECONDS: std::ops::RangeInclusive<i64> = 315_532_800..=4_354_819_198;
+pub(crate) const DOS_SECONDS: std::ops::RangeInclusive<i64> = 315_532_800..=4_354_819_198;
 
 pub struct Writer<W: Write> {
     inner: ZipArchiveWriter<W>,

@@ -13,8 +13,8 @@ use crate::attestation::{Attestation, PeriodRange, Position, SCHEMA};
 
 pub const ORG: OrgId = OrgId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 pub(super) const OWNER: UserId = UserId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
-pub(super) const EXPORT: ExportId =
-    ExportId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003));
+/// The pack that is being built.
+pub const EXPORT: ExportId = ExportId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0003));
 
 /// All entries, the first at index 0.
 pub struct Chain(pub Vec<Sealed>);
@@ -34,11 +34,20 @@ impl Chain {
 
 /// The story, entry by entry.
 pub fn chain() -> Chain {
+    told("first")
+}
+
+/// The story as somebody tells it who wants the first scan forgotten: all entries from the fourth on are others.
+pub fn rewritten() -> Chain {
+    told("nothing to see")
+}
+
+fn told(first_scan: &str) -> Chain {
     let story: [(Action, Time, &str); 12] = [
         (Action::OrgCreated, at(1, 1, 0) - chrono::Duration::days(30), "acme"),
         (Action::MemberAdded, at(1, 1, 0) - chrono::Duration::days(29), "owner"),
         (Action::StateSourceCreated, at(1, 1, 0) - chrono::Duration::days(28), "prod"),
-        (Action::ScanIngested, at(1, 10, 6), "first"),
+        (Action::ScanIngested, at(1, 10, 6), first_scan),
         (Action::ScanIngested, at(2, 10, 6), "second"),
         (
             Action::FindingResolutionChanged,

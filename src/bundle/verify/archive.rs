@@ -16,6 +16,8 @@ use crate::zip::is_safe_name;
 pub(super) struct Archive<R> {
     pub(super) inner: ZipArchive<R>,
     pub(super) entries: Vec<Entry>,
+    /// The time of its entries in seconds since 1970; absent when the container is not as driftpack writes it.
+    pub(super) time: Option<u32>,
 }
 
 pub(super) struct Entry {
@@ -56,8 +58,9 @@ pub(super) fn open<R: Read + Seek>(
         Ok(Frame::Padded) => checks.broken("archive", "there are bytes before or after the ZIP"),
         Err(error) => return unreadable(&error, checks),
     }
+    let mut time = None;
     match layout::walk(&mut reader) {
-        Ok(Ok(())) => {}
+        Ok(Ok(found)) => time = Some(found),
         Ok(Err(fault)) => checks.broken("archive", format!("it is no plain ZIP: {fault}")),
         Err(error) => return unreadable(&error, checks),
     }
@@ -73,13 +76,16 @@ pub(super) fn open<R: Read + Seek>(
         checks.broken("archive", format!("the ZIP contradicts itself: {error}"));
     }
     let entries = entries(&mut inner, limits, checks);
-    checks.ok_if_silent("archive", "a plain ZIP: nothing before, between or after its entries");
+    checks.ok_if_silent(
+        "archive",
+        "a plain ZIP, as driftpack writes it: nothing before, between or after its entries",
+    );
     checks.ok_if_silent(
         "names",
         format!("{} entries, each name known, plain and used once", entries.len()),
     );
     checks.ok_if_silent("limits", "no entry is larger or denser than an honest one");
-    Some(Archive { inner, entries })
+    Some(Archive { inner, entries, time })
 }
 
 fn unreadable<T>(error: &io::Error, checks: &mut Checks) -> Option<T> {
@@ -147,6 +153,8 @@ fn entries<R: Read + Seek>(
         }
         entries.push(Entry { position, name, max });
     }
+    let places = entries.iter().map(|entry| place(entry.name));
+    checks.require(places.is_sorted(), "names", "its entries are not in the order of a pack");
     let present: BTreeSet<_> = entries.iter().map(|entry| entry.name).collect();
     for name in pack::ENTRIES {
         if !present.contains(name) && *name != pack::SUMMARY_PDF {
@@ -154,6 +162,10 @@ fn entries<R: Read + Seek>(
         }
     }
     entries
+}
+
+fn place(name: &str) -> Option<usize> {
+    pack::ENTRIES.iter().position(|entry| *entry == name)
 }
 
 /// The name, packed and unpacked size of an entry that a pack may have.

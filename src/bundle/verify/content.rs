@@ -28,6 +28,8 @@ pub(super) struct Contents {
     pub(super) data: Option<data::Document>,
     pub(super) excerpt: Option<excerpt::Excerpt>,
     pub(super) recount: Recount,
+    /// Of the entries in the ZIP, in seconds since 1970.
+    pub(super) time: Option<u32>,
 }
 
 impl Contents {
@@ -70,7 +72,7 @@ pub(super) fn read<R: Read + Seek>(
     options: &Options,
     checks: &mut Checks,
 ) -> Contents {
-    let mut contents = Contents::default();
+    let mut contents = Contents { time: archive.time, ..Contents::default() };
     let mut listed = None;
     let entries = std::mem::take(&mut archive.entries);
     let (first, rest): (Vec<_>, Vec<_>) =
@@ -133,19 +135,34 @@ impl Reading<'_> {
                 self.contents.excerpt = self.found(excerpt, "chain_excerpt");
             }
             name => match section::find(name) {
+                None if name == pack::SUMMARY_PDF => {
+                    let head = self.through(file, |reader, _| head(reader));
+                    self.found(head, "archive");
+                }
                 None => drop(self.through(file, |_, _| ())),
                 Some(table) => {
                     let mut recount = std::mem::take(&mut self.contents.recount);
-                    let rows = self.through(file, |reader, allowance| {
+                    let sheet = self.through(file, |reader, allowance| {
                         tables::read(reader, allowance, table, &mut recount)
                     });
                     self.contents.recount = recount;
-                    if let Some(rows) = self.found(rows, "tables") {
-                        self.contents.tables.insert(name, rows);
+                    if let Some(sheet) = self.found(sheet, "tables") {
+                        self.is_rendered(name, &sheet.rendered);
+                        self.contents.tables.insert(name, sheet.rows);
                     }
                 }
             },
         }
+    }
+
+    /// A CSV has one rendering.
+    fn is_rendered(&mut self, name: &str, rendered: &str) {
+        let is_same =
+            self.contents.digests.get(name).is_some_and(|digest| digest.sha256 == rendered);
+        let detail = format!(
+            "{name} has other line ends, quotes or a mark at its beginning than it is written with"
+        );
+        self.checks.require(is_same, "tables", detail);
     }
 
     /// Lets `look` read the entry, then the rest of it; keeps the digest.
@@ -195,6 +212,13 @@ impl Reading<'_> {
             .map_err(|fault| self.checks.broken(check, format!("{}: {fault}", self.entry.name)))
             .ok()
     }
+}
+
+/// Nothing reads the report's figures; a file of another kind under its name is noticed all the same.
+fn head(reader: &mut dyn Read) -> Result<(), String> {
+    let mut head = Vec::new();
+    reader.take(5).read_to_end(&mut head).map_err(|error| error.to_string())?;
+    if head == b"%PDF-" { Ok(()) } else { Err("it is no PDF".to_owned()) }
 }
 
 fn source(error: &crate::Error) -> String {

@@ -6,6 +6,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::form;
+
 const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
@@ -31,16 +33,20 @@ const FIELDS: [(u16, usize); 3] = [(FIELD_64, 28), (0x5455, 13), (0x7875, 11)];
 /// What is there that should not be. `Err` inside: the file cannot be read.
 pub(super) type Fault = String;
 
-/// Walks the file; it must end with a directory end that has no comment.
-pub(super) fn walk<R: Read + Seek>(reader: &mut R) -> io::Result<Result<(), Fault>> {
+/// Walks the file; it must end with a directory end that has no comment. Gives the one time of its entries, in seconds since 1970.
+pub(super) fn walk<R: Read + Seek>(reader: &mut R) -> io::Result<Result<u32, Fault>> {
     let length = reader.seek(SeekFrom::End(0))?;
     let mut file = File { reader, length };
     match file.walk() {
-        Ok(()) => Ok(Ok(())),
+        Ok(time) => Ok(Ok(time)),
         Err(Stop::Fault(fault)) => Ok(Err(fault)),
         Err(Stop::Io(error)) => Err(error),
     }
 }
+
+/// Nothing is hidden in it, but somebody else packed it, or touched a time, a permission or a flag.
+const PACKED_AGAIN: &str = "it was packed again, or a time, permission or flag of it was changed; it is not the file that driftpack \
+wrote. What is in it is checked all the same; ask for the original file";
 
 enum Stop {
     Fault(Fault),
@@ -73,7 +79,7 @@ struct Entry {
 }
 
 impl<R: Read + Seek> File<'_, R> {
-    fn walk(&mut self) -> Result<(), Stop> {
+    fn walk(&mut self) -> Result<u32, Stop> {
         let (start, end) = self.directory()?;
         let mut entries = self.entries(start, end)?;
         entries.sort_unstable_by_key(|entry| entry.offset);
@@ -85,11 +91,26 @@ impl<R: Read + Seek> File<'_, R> {
             }
             position = self.entry(&entries[at], next)?;
         }
-        if position == start {
-            Ok(())
-        } else {
-            fault("there are bytes between the last entry and the directory")
+        if position != start {
+            return fault("there are bytes between the last entry and the directory");
         }
+        self.is_as_written(&entries, start)
+    }
+
+    /// Compares what lies around the packed data with the one form of it.
+    fn is_as_written(&mut self, entries: &[Entry], start: u64) -> Result<u32, Stop> {
+        let directory = self.bytes(start, self.length - start)?;
+        let entries: Vec<_> = entries.iter().map(Entry::form).collect();
+        let time = form::time(&directory).unwrap_or_default();
+        let mut is_same = form::directory(&entries, time, start) == directory;
+        let ends = entries.iter().skip(1).map(|entry| entry.offset).chain([start]);
+        for (entry, end) in entries.iter().zip(ends) {
+            let (head, tail) = (form::local(entry, time), form::descriptor(entry));
+            is_same &= self.bytes(entry.offset, head.len() as u64)? == head;
+            let tail_at = end.saturating_sub(tail.len() as u64);
+            is_same &= self.bytes(tail_at, tail.len() as u64)? == tail;
+        }
+        if is_same { Ok(time) } else { fault(PACKED_AGAIN) }
     }
 
     /// Where the directory begins and ends.
@@ -175,6 +196,11 @@ impl<R: Read + Seek> File<'_, R> {
 }
 
 impl Entry {
+    fn form(&self) -> form::Entry<'_> {
+        let Self { name, crc, packed, size, offset, .. } = self;
+        form::Entry { name, crc: *crc, packed: *packed, size: *size, offset: *offset }
+    }
+
     /// Whether these are the CRC-32 and the sizes that follow the packed data.
     fn describes(&self, bytes: &[u8]) -> bool {
         let bytes = if bytes.len().is_multiple_of(8) {

@@ -15,6 +15,7 @@ mod content;
 mod continuity;
 mod data;
 mod excerpt;
+mod form;
 mod inflate;
 mod layout;
 mod meter;

@@ -3,15 +3,16 @@
 //! Each row also goes into a digest of values (not of bytes), and so does the row of the same
 //! section in `data.json`: equal digests mean that the two say the same, row by row.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use csv::StringRecord;
-use evidence::time::Time;
+use evidence::time::{Time, stamp};
 use sha2::{Digest as _, Sha256};
 
 use super::meter::Allowance;
 use super::recount::Recount;
 use crate::csv::{guard, unguard};
+use crate::digest::Hashing;
 use crate::table::{Kind, Table};
 
 /// What a section holds.
@@ -19,6 +20,13 @@ use crate::table::{Kind, Table};
 pub(super) struct Rows {
     pub(super) rows: u64,
     pub(super) values: [u8; 32],
+}
+
+/// What was read, and the SHA-256 of the one way in which it can be written: a CSV with other quotes, line ends or a mark at
+/// its beginning shows two readers two things.
+pub(super) struct Sheet {
+    pub(super) rows: Rows,
+    pub(super) rendered: String,
 }
 
 /// The digest of the values of a section.
@@ -75,8 +83,8 @@ impl Values {
             Kind::Time => {
                 cell.parse::<Time>()
                     .ok()
-                    .filter(|_| cell.ends_with('Z'))
-                    .ok_or("is not a UTC time")?;
+                    .filter(|time| stamp(*time) == cell)
+                    .ok_or("is not a UTC time with six digits")?;
                 self.text(cell);
             }
             Kind::Flag => self.flag(cell.parse().map_err(|_| "is neither true nor false")?),
@@ -96,14 +104,21 @@ pub(super) fn read(
     allowance: &Allowance,
     table: &'static Table,
     recount: &mut Recount,
-) -> Result<Rows, String> {
+) -> Result<Sheet, String> {
     let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(reader);
     let mut record = StringRecord::new();
     let mut next = |record: &mut StringRecord| {
         allowance.renew();
         reader.read_record(record).map_err(|error| format!("it is not a readable CSV: {error}"))
     };
+    let mut writer = ::csv::WriterBuilder::new()
+        .terminator(::csv::Terminator::Any(b'\n'))
+        .from_writer(Hashing::new(io::sink()));
+    let mut render = |record: &StringRecord| {
+        writer.write_record(record).map_err(|error| format!("it cannot be compared: {error}"))
+    };
     next(&mut record)?;
+    render(&record)?;
     if !record.iter().eq(table.columns.iter().map(|column| column.name)) {
         return Err("its header is not the published one".to_owned());
     }
@@ -111,6 +126,7 @@ pub(super) fn read(
     let mut rows = 0_u64;
     while next(&mut record)? {
         rows += 1;
+        render(&record)?;
         for (column, cell) in table.columns.iter().zip(&record) {
             values
                 .cell(column.kind, cell)
@@ -118,5 +134,6 @@ pub(super) fn read(
         }
         recount.row(table, &record).map_err(|fault| format!("row {rows}: {fault}"))?;
     }
-    Ok(values.finish(rows))
+    let hashing = writer.into_inner().map_err(|error| error.to_string())?;
+    Ok(Sheet { rows: values.finish(rows), rendered: hashing.finish().1.sha256 })
 }

@@ -13,6 +13,7 @@ use super::summary;
 use crate::digest::{Digest, sha256_hex};
 use crate::provenance::{ControlTotals, Provenance, Query, Section};
 use crate::section;
+use crate::zip::DOS_SECONDS;
 
 pub(super) fn check(contents: &Contents, checks: &mut Checks) {
     let rows: u64 = contents.tables.values().map(|table| table.rows).sum();
@@ -78,6 +79,11 @@ fn provenance(provenance: &Provenance, contents: &Contents, checks: &mut Checks)
         checks.incomplete("provenance", "provenance.json has a schema this verifier does not know");
     }
     sections(provenance, contents, checks);
+    if let Some(time) = contents.time {
+        let end = provenance.period.end.timestamp().clamp(*DOS_SECONDS.start(), *DOS_SECONDS.end());
+        let detail = "the files in the ZIP are not dated at the end of the period";
+        checks.require(i64::from(time) == end, "archive", detail);
+    }
     for tie in provenance.tie_out.checks.iter().filter(|tie| !tie.ties()) {
         checks.broken("provenance", format!("the builder's own check «{}» does not tie", tie.name));
     }

@@ -44,12 +44,25 @@ pub(super) fn check(
             return None;
         }
     };
-    checks.ok("signature", "it covers every entry as it is, and the attested chain position");
+    envelope(key, attestation, checks);
+    checks.ok_if_silent(
+        "signature",
+        "it covers every entry as it is, and the attested chain position",
+    );
     trust(key, attestation, pinned, checks);
     if let Some(named) = named.first().filter(|named| named.kid != key.kid) {
         checks.broken("trust", format!("provenance.json names another key ({})", named.kid));
     }
     Some(key.kid.clone())
+}
+
+/// The envelope around the signed text is not signed itself: it must not say more than is so.
+fn envelope(key: &PublicKey, attestation: &Attestation, checks: &mut Checks) {
+    let signatures = attestation.signature.iter().flat_map(|envelope| &envelope.signatures);
+    let ids: Vec<_> = signatures.map(|signature| signature.keyid.as_str()).collect();
+    checks.require(ids.len() == 1, "signature", "there is more than the one signature");
+    let named = ids.iter().all(|id| *id == key.kid);
+    checks.require(named, "trust", "the signature names another key than the one that made it");
 }
 
 /// The key that the pack itself names; not more than a claim.

@@ -2,8 +2,8 @@
 
 use std::io::{Cursor, Write as _};
 
-use super::super::Options;
-use super::super::Outcome::{Broken, Ok, Truncated};
+use super::super::Outcome::{Broken, Truncated};
+use super::super::{Check, Options, Status};
 use super::report;
 use crate::testing::sample;
 
@@ -134,9 +134,14 @@ fn foreign(add: impl FnOnce(&mut ::zip::ZipWriter<Cursor<Vec<u8>>>)) -> Vec<u8> 
 }
 
 #[test]
-fn a_pack_that_was_packed_again_is_still_whole() {
+fn a_pack_that_was_packed_again_is_not_the_one_that_was_written_though_its_files_are_whole() {
     let report = report(&foreign(|_| ()), &Options::default());
-    assert_eq!(report.result, Ok, "{}", report.text());
+    assert_eq!(report.result, Broken, "{}", report.text());
+    let objecting = |check: &&Check| check.status == Status::Broken;
+    let objecting: Vec<_> =
+        report.checks.iter().filter(objecting).map(|check| &check.name).collect();
+    assert_eq!(objecting, ["archive"], "{}", report.text());
+    assert!(report.text().contains("packed again"), "{}", report.text());
 }
 
 #[test]

@@ -2,32 +2,9 @@
 
 use super::super::{Older, Options, Outcome, Report, Status};
 use super::{pinned, report};
-use crate::attestation::{Attestation, Position, Previous};
+use crate::attestation::Previous;
 use crate::keys::{PublicKey, SigningKey};
-use crate::testing::{Sample, attestation, chain, sample};
-
-/// A pack attested when the chain had `head` entries.
-fn earlier(head: i64) -> Sample {
-    let mut sample = sample();
-    let hash_hex = chain().hash_hex(head);
-    let before = crate::testing::at(4, 3, 11);
-    let attestation = Attestation {
-        verified_at: before,
-        checked: head.unsigned_abs(),
-        head_seq: head,
-        head_hash_hex: hash_hex.clone(),
-        requested: Position { seq: head, hash_hex: hash_hex.clone() },
-        ..attestation()
-    };
-    sample.edit("data.json", |text| {
-        let twelve = format!("\"head_seq\":12,\"head_hash_hex\":\"{}\"", chain().hash_hex(12));
-        text.replace(&twelve, &format!("\"head_seq\":{head},\"head_hash_hex\":\"{hash_hex}\""))
-    });
-    sample.describe("data.json");
-    sample.sign(attestation);
-    sample.list();
-    sample
-}
+use crate::testing::{Sample, chain, earlier, sample};
 
 fn against(now: &Sample, older: &Report) -> Report {
     let older = Older { name: "older.zip".to_owned(), report: older.clone() };
