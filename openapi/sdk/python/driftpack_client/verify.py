@@ -1,50 +1,34 @@
 """Checking a pack that is on disk.
 
-`verify` needs nothing but the file, and shows that every byte in it is what the manifest says. That the manifest is what the
-service signed, and that the audit log continues earlier packs, is what `verify_with_program` finds out.
+`verify` needs nothing but the file: it is `verify_pack.py`, which lies beside this file, depends on the standard library alone, and can be
+copied and run without this package. `verify_with_program` asks `driftpack verify` for a second opinion; the two share no code.
 """
 
-import hashlib
 import json
-import re
 import subprocess
-import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from . import verify_pack
 from .errors import BrokenPack
 
-_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
-_MANIFEST = "MANIFEST.txt"
-_MANIFEST_MAX = 1 << 20
-# What is unpacked at a time, so that a pack of any size is checked in little memory.
-_CHUNK = 1 << 20
 
+def verify(pack: str | Path, *, keys: Iterable[str] = (), against: Iterable[str | Path] = ()) -> dict[str, str]:
+    """The SHA-256 of each entry but the manifest. Raises `BrokenPack`, with every fault, unless the pack is `ok`.
 
-def verify(pack: str | Path) -> dict[str, str]:
-    """The SHA-256 of each entry, all as MANIFEST.txt has them and no entry more or less; raises `BrokenPack`."""
+    `keys`: public keys that you trust, each as PEM, hex or base64; without one the key in the pack is believed (trust on first use).
+    `against`: earlier packs of the same organisation.
+    """
     try:
-        with zipfile.ZipFile(pack) as archive:
-            names = [entry.filename for entry in archive.infolist()]
-            if len(names) != len(set(names)):
-                raise BrokenPack("an entry is there twice")
-            if _MANIFEST not in names:
-                raise BrokenPack(f"{_MANIFEST} is missing")
-            with archive.open(_MANIFEST) as manifest:
-                text = manifest.read(_MANIFEST_MAX + 1)
-            if len(text) > _MANIFEST_MAX:
-                raise BrokenPack(f"{_MANIFEST} is larger than any")
-            listed = _manifest(text)
-            found = {name: _sha256(archive, name) for name in names if name != _MANIFEST}
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as fault:
+        report = verify_pack.verify(pack, [verify_pack.read_key(key) for key in keys], list(against))
+    except OSError as fault:
         raise BrokenPack(f"{pack} cannot be read: {fault}") from fault
-    for name in listed.keys() ^ found.keys():
-        raise BrokenPack(f"{name} is {'missing' if name in listed else 'not in the manifest'}")
-    for name, digest in listed.items():
-        if found[name] != digest:
-            raise BrokenPack(f"{name} is not what the manifest says")
-    return found
+    if report.result != verify_pack.OK:
+        faults = [f"{check['name']}: {check['detail']}" for check in report.checks if check["status"] not in (verify_pack.OK, verify_pack.NOTE)]
+        raise BrokenPack(f"{pack} is {report.result}: " + "; ".join(faults))
+    files: dict[str, str] = report.facts["files"]
+    return {name: sha256 for name, sha256 in files.items() if name != verify_pack.MANIFEST}
 
 
 def verify_with_program(pack: str | Path, *, program: str = "driftpack", arguments: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -60,21 +44,3 @@ def verify_with_program(pack: str | Path, *, program: str = "driftpack", argumen
     if report["result"] != "ok":
         raise BrokenPack(f"{pack} is {report['result']}")
     return report
-
-
-def _manifest(text: bytes) -> dict[str, str]:
-    listed: dict[str, str] = {}
-    for line in text.decode().splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None or match[2] in listed:
-            raise BrokenPack(f"{_MANIFEST} has a line that is none: {line!r}")
-        listed[match[2]] = match[1]
-    return listed
-
-
-def _sha256(archive: zipfile.ZipFile, name: str) -> str:
-    digest = hashlib.sha256()
-    with archive.open(name) as entry:
-        while chunk := entry.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,74 +1,91 @@
-"""A pack is whole, or named as broken."""
+"""The parts of the verifier; whole and damaged packs are in `tests/verify.rs`, which holds it to what `driftpack verify` says."""
 
-import hashlib
 import tempfile
 import unittest
-import warnings
 import zipfile
 from pathlib import Path
 
 from driftpack_client import BrokenPack, verify
+from driftpack_client.verify_pack import Fault, canonical, clean, is_signed, parse, percent, read_key, typed
+
+# RFC 8032, 7.1: public key, message, signature.
+VECTORS = [
+    (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+    (
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+    ),
+]
 
 
 class Verify(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = Path(folder.name, "pack.zip")
-        self.entries = {"data.json": b"{}", "findings.csv": b"number\n"}
+    def test_a_file_that_is_no_pack_is_refused_with_the_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pack.zip")
+            path.write_bytes(b"hello")
+            with self.assertRaisesRegex(BrokenPack, "truncated: archive: .* no ZIP"):
+                verify(path)
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("data.json", b"{}")
+            with self.assertRaisesRegex(BrokenPack, "broken: archive: it is not the file that driftpack wrote"):
+                verify(path)
+            with self.assertRaisesRegex(BrokenPack, "cannot be read"):
+                verify(Path(folder, "nothing.zip"))
 
-    def manifest(self):
-        lines = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(self.entries.items()))
-        return "".join(lines).encode()
+    def test_the_published_signatures_are_right_and_changed_ones_are_not(self):
+        for key, message, signature in VECTORS:
+            key, message, signature = (bytes.fromhex(text) for text in (key, message, signature))
+            self.assertTrue(is_signed(key, message, signature))
+            self.assertFalse(is_signed(key, message + b"x", signature))
+            for at in (0, 31, 32, 63):
+                changed = signature[:at] + bytes([signature[at] ^ 1]) + signature[at + 1 :]
+                self.assertFalse(is_signed(key, message, changed), at)
+            # the same number, written longer: S plus the order of the group
+            s = int.from_bytes(signature[32:], "little") + 2**252 + 27742317777372353535851937790883648493
+            self.assertFalse(is_signed(key, message, signature[:32] + s.to_bytes(32, "little")))
+        weak = bytes([1]) + bytes(31)
+        self.assertFalse(is_signed(weak, b"", weak + bytes(32)))
 
-    def write(self, *entries):
-        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an entry that is there twice is the point
-            for name, data in entries:
-                archive.writestr(name, data)
+    def test_a_key_is_read_from_every_form_and_from_no_other(self):
+        raw = bytes.fromhex(VECTORS[0][0])
+        pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n"
+        for text in (VECTORS[0][0], "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", pem):
+            self.assertEqual(read_key(text), raw)
+        for text in ("", VECTORS[0][0][:-2], pem.replace("MCow", "MCoy"), "é"):
+            with self.assertRaises(Fault, msg=text):
+                read_key(text)
 
-    def is_broken(self, word):
-        with self.assertRaisesRegex(BrokenPack, word):
-            verify(self.path)
+    def test_json_that_two_readers_read_differently_is_refused(self):
+        for raw in (b'{"a":1,"a":1}', b"NaN", b"[Infinity]", b"1e999", b'"\\ud800"', b"\xef\xbb\xbf1", b"1 2", b"[" * 5000, b'"\xff"', b"{"):
+            with self.assertRaises((Fault, ValueError, RecursionError), msg=raw):
+                parse(raw)
+        self.assertEqual(parse(b' {"a":[1,2.5,null]}\n'), {"a": [1, 2.5, None]})
+        self.assertEqual(clean(["x"]), ["x"])
 
-    def test_a_whole_pack(self):
-        self.write(*self.entries.items(), ("MANIFEST.txt", self.manifest()))
-        self.assertEqual(verify(self.path)["data.json"], hashlib.sha256(b"{}").hexdigest())
+    def test_the_canonical_text_is_that_of_rfc_8785(self):
+        value = {"\U0001f600": 1, "\ufb33": 2, "€": 3, "\r": 4, "1": 5, "b": [True, None, 'q"\\\u0001/é']}
+        expected = '{"\\r":4,"1":5,"b":[true,null,"q\\"\\\\\\u0001/é"],"€":3,"😀":1,"\ufb33":2}'
+        self.assertEqual(canonical(value), expected)
 
-    def test_an_entry_was_changed(self):
-        manifest = self.manifest()
-        self.write(("data.json", b"[]"), ("findings.csv", b"number\n"), ("MANIFEST.txt", manifest))
-        self.is_broken("data.json is not what")
-
-    def test_an_entry_is_missing_added_or_there_twice(self):
-        self.write(("data.json", b"{}"), ("MANIFEST.txt", self.manifest()))
-        self.is_broken("findings.csv is missing")
-        self.write(*self.entries.items(), ("more.txt", b""), ("MANIFEST.txt", self.manifest()))
-        self.is_broken("more.txt is not in")
-        self.write(*self.entries.items(), ("data.json", b"{}"), ("MANIFEST.txt", self.manifest()))
-        self.is_broken("twice")
-
-    def test_no_manifest_or_a_strange_one(self):
-        self.write(*self.entries.items())
-        self.is_broken("MANIFEST.txt is missing")
-        self.write(*self.entries.items(), ("MANIFEST.txt", b"hello\n"))
-        self.is_broken("a line that is none")
-
-    def test_bytes_that_were_damaged(self):
-        self.write(*self.entries.items(), ("MANIFEST.txt", self.manifest()))
-        whole = self.path.read_bytes()
-        for place in range(len(whole)):
-            self.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
-            try:
-                verify(self.path)  # times and permissions may be damaged, what is in the pack may not
-            except BrokenPack:
-                continue
-            with zipfile.ZipFile(self.path) as archive:
-                self.assertEqual(archive.read("data.json"), b"{}", place)
-
-    def test_no_zip_at_all(self):
-        self.path.write_bytes(b"hello")
-        self.is_broken("cannot be read")
+    def test_cells_and_percentages_are_read_as_they_are_written(self):
+        cells = [("", "'=1", "=1"), ("", "'x", "'x"), ("#", "-5", -5), ("#", "7.50", 7.5), ("?", "true", True), ("*", "a; b", "a; b"), ("#", "", None)]
+        for kind, cell, value in cells:
+            self.assertEqual(typed(kind, cell), value)
+        for kind, cell in [("", "=1"), ("#", "inf"), ("#", "1e5"), ("#", "１"), ("@", "2026-01-01"), ("?", "yes")]:
+            with self.assertRaises(Fault, msg=cell):
+                typed(kind, cell)
+        shares = [percent({"numerator": part, "denominator": of}) for part, of in [(0, 0), (0, 7), (7, 7), (1, 3), (9999, 10000), (1, 10**6)]]
+        self.assertEqual(shares, [None, 0.0, 100.0, 33.3, 99.9, 0.1])
 
 
 if __name__ == "__main__":
