@@ -95,6 +95,61 @@ fn every_linux_block_runs_and_finds_the_pack_whole() {
     }
 }
 
+/// Whoever adds a block in another language must say here how it is checked.
+#[test]
+fn every_command_block_is_of_a_kind_that_is_run_or_read_here() {
+    let text = text(&sample());
+    let fences = text.lines().filter_map(|line| line.strip_prefix("```")).step_by(2);
+    let kinds: Vec<_> = fences.collect();
+    assert!(kinds.iter().all(|kind| ["bash", "sh", "powershell"].contains(kind)), "{kinds:?}");
+    let linux = linux_blocks(&text).len();
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == "bash").count(),
+        linux,
+        "bash stands under Linux only"
+    );
+}
+
+/// Neither apt nor pip nor npm has PowerShell for Debian 12, so its lines are not run. The grammar of tree-sitter (0.26.4) parsed them
+/// without a fault when they were written. What is held here: quotes and brackets close, every word at the place of a command is
+/// a cmdlet that comes with Windows, and the file is named.
+#[test]
+fn the_lines_for_windows_close_what_they_open_and_call_what_windows_has() {
+    const CMDLETS: [&str; 6] = [
+        "Expand-Archive",
+        "Set-Location",
+        "Get-Content",
+        "ForEach-Object",
+        "Get-FileHash",
+        "Get-ChildItem",
+    ];
+    let text = text(&sample());
+    let blocks = blocks_of(&text, "powershell");
+    assert_eq!(blocks.len(), 1);
+    let mut open = Vec::new();
+    let mut quoted = false;
+    for c in blocks[0].chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            '(' | '{' | '[' if !quoted => open.push(c),
+            ')' | '}' | ']' if !quoted => {
+                let pair = [open.pop().unwrap(), c];
+                assert!([['(', ')'], ['{', '}'], ['[', ']']].contains(&pair), "{pair:?}");
+            }
+            '"' | '`' => panic!("quotes in which PowerShell replaces things"),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty() && !quoted);
+    let words = blocks[0].split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let verbs = words
+        .filter(|word| word.contains('-') && word.starts_with(|c: char| c.is_ascii_uppercase()));
+    for verb in verbs {
+        assert!(CMDLETS.contains(&verb), "{verb}");
+    }
+    assert!(blocks[0].contains(&Sample::file_name()));
+}
+
 type Change = fn(&mut Sample);
 
 #[test]
