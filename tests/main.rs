@@ -23,4 +23,5 @@ mod screen;
 mod sdk;
 mod sign_in;
 mod store;
+mod verify;
 mod window;

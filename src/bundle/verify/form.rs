@@ -113,7 +113,7 @@ fn dos(time: u32) -> u32 {
     let Some(at) = DateTime::from_timestamp(time.into(), 0) else { return 0 };
     let year = u32::try_from(at.year() - 1980).unwrap_or_default();
     let date = year << 9 | at.month() << 5 | at.day();
-    date << 16 | at.hour() << 11 | at.minute() << 5 | at.second() / 2
+    date << 16 | at.hour() << 11 | at.minute() << 5 | (at.second() / 2)
 }
 
 /// Little-endian numbers, one after the other.

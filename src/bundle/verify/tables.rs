@@ -114,11 +114,11 @@ pub(super) fn read(
     let mut writer = ::csv::WriterBuilder::new()
         .terminator(::csv::Terminator::Any(b'\n'))
         .from_writer(Hashing::new(io::sink()));
-    let mut render = |record: &StringRecord| {
+    let mut written_again = |record: &StringRecord| {
         writer.write_record(record).map_err(|error| format!("it cannot be compared: {error}"))
     };
     next(&mut record)?;
-    render(&record)?;
+    written_again(&record)?;
     if !record.iter().eq(table.columns.iter().map(|column| column.name)) {
         return Err("its header is not the published one".to_owned());
     }
@@ -126,7 +126,7 @@ pub(super) fn read(
     let mut rows = 0_u64;
     while next(&mut record)? {
         rows += 1;
-        render(&record)?;
+        written_again(&record)?;
         for (column, cell) in table.columns.iter().zip(&record) {
             values
                 .cell(column.kind, cell)

@@ -25,6 +25,7 @@ mod people;
 mod scan;
 mod settings;
 mod text;
+mod verify;
 mod visit;
 
 use poem::{Request, Response, Route};
@@ -42,7 +43,7 @@ pub(crate) async fn home(request: Request) -> poem::Result<Response> {
 
 /// Adds the routes of every page but `/`.
 pub(crate) fn route(routes: Route) -> Route {
-    let routes = compliance::route(overview::route(asset::route(routes)));
+    let routes = compliance::route(overview::route(asset::route(verify::route(routes))));
     settings::route(audit_log::route(scan::route(finding::route(routes))))
 }
 

@@ -20,14 +20,16 @@ pub(super) const DAMAGES: &[Damage] = &[
     bytes("bytes before the directory", &["archive"], Broken, |zip| {
         inserted(&zip, map(&zip).directory, &[b'x'; 1024])
     }),
-    bytes("bytes behind packed data, which its length covers", &["archive"], Broken, smuggled),
+    bytes("bytes behind packed data, which its length covers", &["archive"], Broken, |zip| {
+        smuggled(&zip)
+    }),
     bytes("a comment on the ZIP", &["archive"], Broken, |mut zip| {
         let length = zip.len() - 2;
         put_u16(&mut zip, length, 5);
         zip.extend_from_slice(b"hello");
         zip
     }),
-    bytes("a comment on an entry", &["archive"], Broken, commented),
+    bytes("a comment on an entry", &["archive"], Broken, |zip| commented(&zip)),
     bytes("a field that nobody knows", &["archive"], Broken, |mut zip| {
         let central = map(&zip).entries[0].central;
         let field = central + 46 + u16_at(&zip, central + 28);
@@ -158,9 +160,9 @@ fn attributes(mut zip: Vec<u8>, attributes: usize) -> Vec<u8> {
 }
 
 /// The first entry's packed data is said to be eight bytes longer than it is.
-fn smuggled(zip: Vec<u8>) -> Vec<u8> {
-    let end = map(&zip).entries[0].packed_end;
-    let mut zip = inserted(&zip, end, b"smuggled");
+fn smuggled(zip: &[u8]) -> Vec<u8> {
+    let end = map(zip).entries[0].packed_end;
+    let mut zip = inserted(zip, end, b"smuggled");
     let place = &map(&zip).entries[0];
     let packed = u32_at(&zip, place.central + 20) + 8;
     put_u32(&mut zip, place.central + 20, packed);
@@ -168,8 +170,8 @@ fn smuggled(zip: Vec<u8>) -> Vec<u8> {
     zip
 }
 
-fn commented(zip: Vec<u8>) -> Vec<u8> {
-    let map = map(&zip);
+fn commented(zip: &[u8]) -> Vec<u8> {
+    let map = map(zip);
     let (first, second) = (map.entries[0].central, map.entries[1].central);
     let mut zip = [&zip[..second], b"hello", &zip[second..]].concat();
     put_u16(&mut zip, first + 32, 5);

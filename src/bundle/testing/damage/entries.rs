@@ -57,7 +57,7 @@ pub(super) const DAMAGES: &[Damage] = &[
     damage("the manifest lists itself", &["manifest"], Broken, |sample| {
         let hash = "0".repeat(64);
         sample.edit("MANIFEST.txt", |text| {
-            text.replacen("\n", &format!("\n{hash}  MANIFEST.txt\n"), 1)
+            text.replacen('\n', &format!("\n{hash}  MANIFEST.txt\n"), 1)
         });
     }),
     damage("a twin of data.json in capital letters", &["names"], Broken, |sample| {
