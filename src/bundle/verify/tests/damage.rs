@@ -44,7 +44,6 @@ fn the_corpus_is_large_and_its_names_are_unique() {
 
 /// Renewed by this test itself, with `RENEW_DAMAGE=1` in the environment.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a switch of the test, not a setting")]
 fn the_damage_table_is_that_of_the_corpus() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/DAMAGE.md");
     let text = markdown();
