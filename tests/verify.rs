@@ -82,7 +82,7 @@ fn python(shelf: &Shelf, jobs: &[Value]) -> Vec<Value> {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
+    let lines = jobs.iter().fold(String::new(), |lines, job| lines + &job.to_string() + "\n");
     let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let out = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
