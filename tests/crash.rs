@@ -19,8 +19,8 @@ const FEW: &str = "300";
 pub(crate) const PERIOD: (&str, &str) = ("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z");
 
 /// The steps of a pack, in order.
-const STEPS: [&str; 8] =
-    ["begin", "collect", "attest", "render", "seal", "publish_object", "publish", "sweep"];
+const STEPS: [&str; 9] =
+    ["begin", "collect", "attest", "render", "stamp", "seal", "publish_object", "publish", "sweep"];
 
 /// An engine takes eleven deaths of one step for the step's own fault; a run that is to succeed gets fewer.
 const KILLS_PER_RUN: u32 = 8;

@@ -9,6 +9,7 @@
 //! Not here: any knowledge of how the program works inside. Tests see HTTP, files, exit codes and SQL.
 
 pub mod app;
+pub mod authority;
 pub mod browser;
 pub mod cluster;
 pub mod contract;

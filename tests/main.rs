@@ -24,4 +24,6 @@ mod sdk;
 mod sign_in;
 mod store;
 mod verify;
+mod signing;
+mod time_stamp;
 mod window;

@@ -13,7 +13,7 @@ mod trouble;
 mod walk;
 
 pub use compliance_pack::discard::DiscardPack;
-pub use ports::{Ports, Product};
+pub use ports::{Ask, Authority, Keys, Ports, Product, Proof};
 
 use chain_check::ChainCheck;
 use compliance_pack::BuildPack;

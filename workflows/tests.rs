@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 
-use bundle::keys::SigningKey;
+use bundle::keyring::Keyring;
+use bundle::keys::{PublicKeys, SigningKey};
 use chrono::Duration;
 use db::state_sources::Settings;
 use db::{Cause, OrgTx};
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::compliance_pack::BuildPack;
-use crate::{Ports, Product};
+use crate::{Keys, Ports, Product, Proof};
 
 pub(crate) struct World {
     pub(crate) ports: Arc<Ports>,
@@ -42,11 +43,13 @@ impl World {
         let now: Time = sqlx::query_scalar("select now()").fetch_one(&pool).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let clock = VirtualClock::starting_at(now);
+        let ring = Keyring::new(vec![SigningKey::generate([7; 32])], PublicKeys::default());
+        let ring = ring.unwrap();
         let ports = Ports {
             pool,
             storage: Storage::open(&Options::Fs { root: folder.path().into() }).unwrap(),
             renderer: None,
-            keys: SigningKey::generate([7; 32]),
+            proof: Proof { keys: Keys::new(ring), authority: None },
             clock: clock.clone().into(),
             product: Product {
                 name: "driftpack".into(),
@@ -276,7 +279,7 @@ impl World {
     /// What the auditor's verifier says of a pack.
     pub(crate) fn verdict(&self, zip: Vec<u8>) -> bundle::verify::Report {
         let options = bundle::verify::Options {
-            keys: vec![self.ports.keys.public()],
+            keys: self.ports.proof.keys.public(),
             ..bundle::verify::Options::default()
         };
         bundle::verify::verify(Cursor::new(zip), &options)

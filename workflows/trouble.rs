@@ -12,6 +12,7 @@ pub(crate) const STORAGE: &str = "storage_unavailable";
 pub(crate) const RENDERER: &str = "renderer_unavailable";
 pub(crate) const STAGED: &str = "staged_object_lost";
 pub(crate) const TIE_OUT: &str = "tie_out";
+pub(crate) const SIGNING_KEY: &str = "no_valid_signing_key";
 pub(crate) const CHAIN_BROKEN: &str = "chain_broken";
 pub(crate) const CANCELLED: &str = "cancelled";
 pub(crate) const CLOCK: &str = "database_clock";
@@ -45,8 +46,19 @@ pub(crate) fn internal(error: impl Error + Send + Sync + 'static) -> Failure {
 }
 
 /// Codes that a failure can carry.
-const KNOWN: [&str; 10] =
-    [DATABASE, STORAGE, RENDERER, STAGED, TIE_OUT, CHAIN_BROKEN, CLOCK, GONE, SUPERSEDED, INTERNAL];
+const KNOWN: [&str; 11] = [
+    DATABASE,
+    STORAGE,
+    RENDERER,
+    STAGED,
+    TIE_OUT,
+    SIGNING_KEY,
+    CHAIN_BROKEN,
+    CLOCK,
+    GONE,
+    SUPERSEDED,
+    INTERNAL,
+];
 
 /// The code of a failed run, and a sentence for the person who asked for the pack.
 pub(crate) fn explain(record: &FailureRecord) -> (&'static str, &'static str) {
@@ -73,6 +85,9 @@ fn sentence(code: &str) -> &'static str {
         STAGED => "A part of the pack that was already prepared is gone. Request the pack again.",
         TIE_OUT => {
             "Two counts of the same thing differed, so no pack was made. Ask your operator to look into the run."
+        }
+        SIGNING_KEY => {
+            "There was no valid key to sign the pack with for a long time. Ask your operator for one (driftpack admin signing-key create) and to retry the run from its step attest."
         }
         CHAIN_BROKEN => {
             "The audit log does not verify, so no pack was made. Ask your operator to look into it at once."

@@ -143,14 +143,13 @@ impl Attestation {
     }
 }
 
+/// What is made after the signature: this file, the manifest of everything, the time stamp over the manifest.
+const LATER: [&str; 3] = [pack::CHAIN_ATTESTATION, pack::MANIFEST, pack::TIME_STAMP];
+
 fn subjects(hashes: &Hashes) -> impl Iterator<Item = Subject> + '_ {
-    hashes
-        .iter()
-        .filter(|(name, _)| ![pack::CHAIN_ATTESTATION, pack::MANIFEST].contains(&name.as_str()))
-        .map(|(name, sha256)| Subject {
-            name: name.clone(),
-            digest: SubjectDigest { sha256: sha256.clone() },
-        })
+    hashes.iter().filter(|(name, _)| !LATER.contains(&name.as_str())).map(|(name, sha256)| {
+        Subject { name: name.clone(), digest: SubjectDigest { sha256: sha256.clone() } }
+    })
 }
 
 fn pair(subject: &Subject) -> (&str, &str) {

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod dsse;
 mod error;
 pub mod json;
+pub mod keyring;
 pub mod keys;
 pub mod manifest;
 pub mod packed;
@@ -14,6 +15,7 @@ pub mod section;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timestamp;
 pub mod verify;
 pub mod walkthrough;
 pub mod zip;

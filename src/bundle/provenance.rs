@@ -1,8 +1,8 @@
 //! `provenance.json`: how every figure of the pack came about, so that an auditor can judge the
 //! completeness and accuracy of information produced by the entity (IPE).
 //!
-//! It covers every entry that exists when it is written: all but itself, `index.html`, `chain-attestation.json`
-//! and `MANIFEST.txt`, which come after it and cover it. It holds opaque ids of people, no names.
+//! It covers every entry that exists when it is written: all but itself, `index.html`, `chain-attestation.json`, `MANIFEST.txt` and the
+//! time stamp over that, which come after it and cover it. It holds opaque ids of people, no names.
 //!
 //! What an auditor asks of such information, and which member answers it, is [`QUESTIONS`].
 
@@ -66,6 +66,10 @@ pub struct Provenance {
     /// The key that signs the attestation, as the pack's maker names it. Trust it only if you know
     /// it from elsewhere. Absent in an unsigned pack.
     pub signing_key: Option<VerificationKey>,
+    /// The authority (RFC 3161) that is asked for a token over `MANIFEST.txt`. It is asked when everything else is made, so
+    /// this file cannot say whether it answered: a pack without `MANIFEST.txt.tsr` got none, or has lost it. Absent: none is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_stamp_authority: Option<String>,
 }
 
 /// Which system.

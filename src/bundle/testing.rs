@@ -3,6 +3,7 @@
 //! The story: four findings of three levels in the first quarter of 2026, one of them reopened, one
 //! accepted; three scans; an audit chain of twelve entries of which five lie in the period.
 
+mod authority;
 mod chain;
 mod content;
 pub mod damage;
@@ -12,6 +13,7 @@ use std::io::Write as _;
 use evidence::pack::{self, AUDIT_EVENTS, CHAIN_ATTESTATION, ENTRIES, MANIFEST, PROVENANCE};
 use evidence::time::{Period, Time};
 
+pub use authority::Authority;
 pub use chain::{Chain, EXPORT, ORG, attestation, chain, rewritten};
 pub use content::{KEYS_URL, summary};
 
@@ -163,6 +165,11 @@ impl Sample {
         self.rewrite(|provenance| provenance.signing_key = Some(key));
     }
 
+    /// Lets provenance.json say that an authority is asked for a time stamp.
+    pub fn ask_authority(&mut self, name: &str) {
+        self.rewrite(|provenance| provenance.time_stamp_authority = Some(name.to_owned()));
+    }
+
     fn rewrite(&mut self, change: impl FnOnce(&mut Provenance)) {
         let mut provenance = Provenance::parse(self.get(PROVENANCE)).expect("it is readable");
         change(&mut provenance);
@@ -173,6 +180,7 @@ impl Sample {
     pub fn list(&mut self) {
         let mut hashes = self.hashes();
         hashes.remove(MANIFEST);
+        hashes.remove(pack::TIME_STAMP);
         let pairs: Vec<_> =
             hashes.iter().map(|(name, sha256)| (name.as_str(), sha256.as_str())).collect();
         let text = manifest::render(&pairs);

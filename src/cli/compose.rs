@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bundle::keys::{PublicKeys, SigningKey};
 use engine::Clock;
 use render::Chromium;
 use server::limiter::{self, Limiter};
@@ -14,10 +13,10 @@ use server::{Parts, Probe, Verifier};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use storage::Storage;
-use workflows::{Ports, Product};
+use workflows::{Authority, Keys, Ports, Product, Proof};
 
 use crate::config::{Config, Environment, Secret};
-use crate::{issuer, private, telemetry};
+use crate::{authority, issuer, keyring, telemetry};
 
 /// How long a request or a step waits for a connection before it is refused or tried again.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(10);
@@ -32,7 +31,8 @@ const REDIS_PREFIX: &str = "driftpack:";
 pub(crate) struct Base {
     pub(crate) pool: PgPool,
     pub(crate) storage: Storage,
-    pub(crate) keys: SigningKey,
+    pub(crate) keys: Keys,
+    authority: Option<Authority>,
     pub(crate) renderer: Option<Chromium>,
 }
 
@@ -41,7 +41,8 @@ impl Base {
         Ok(Self {
             pool: pool(&config.database_url, config.database_connections)?,
             storage: storage(config)?,
-            keys: signing_key(config)?,
+            keys: keyring::in_force(config)?,
+            authority: authority::of(config)?,
             renderer: renderer(config).await?,
         })
     }
@@ -52,7 +53,7 @@ impl Base {
             pool: self.pool.clone(),
             storage: self.storage.clone(),
             renderer: self.renderer.clone(),
-            keys: self.keys.clone(),
+            proof: Proof { keys: self.keys.clone(), authority: self.authority.clone() },
             clock: Clock::System,
             product: Product {
                 name: "driftpack".to_owned(),
@@ -66,7 +67,8 @@ impl Base {
 
     /// What the HTTP server works with.
     pub(crate) fn parts(&self, config: &Config) -> Result<Parts> {
-        let public_keys = PublicKeys { keys: vec![self.keys.public()] };
+        let keys = self.keys.clone();
+        let published = move || -> Vec<_> { keys.public().into_iter().map(published).collect() };
         Ok(Parts {
             pool: self.pool.clone(),
             engine: engine::Client::new(self.pool.clone()),
@@ -80,7 +82,7 @@ impl Base {
                 scan_bytes_max: usize::try_from(config.scan_max_bytes).context(
                     "DRIFTWISE_SCAN_MAX_BYTES is larger than this machine's memory can be",
                 )?,
-                public_keys: serde_json::to_value(public_keys)?,
+                public_keys: server::PublicKeys::new(published),
                 base_url: config.base_url.clone(),
                 sign_in: issuer::browser_client(config),
                 sessions: issuer::sessions(config)?,
@@ -88,6 +90,16 @@ impl Base {
             probes: self.renderer.iter().map(chromium_probe).collect(),
             process_figures: telemetry::figures().context("figures cannot be counted")?,
         })
+    }
+}
+
+fn published(key: bundle::keys::PublicKey) -> server::PublicKey {
+    server::PublicKey {
+        kid: key.kid,
+        alg: key.alg,
+        public_key: key.public_key,
+        not_before: key.not_before,
+        not_after: key.not_after,
     }
 }
 
@@ -119,20 +131,6 @@ pub(crate) fn pool(url: &Secret, connections: u32) -> Result<PgPool> {
 pub(crate) fn pepper(config: &Config) -> Result<server::api_key::Pepper> {
     server::api_key::Pepper::new(config.api_key_pepper.reveal())
         .context("DRIFTWISE_API_KEY_PEPPER cannot be used")
-}
-
-/// The key that signs packs. In development it is made on first use.
-fn signing_key(config: &Config) -> Result<SigningKey> {
-    let file = &config.signing_key_file;
-    let text = match config.environment {
-        Environment::Production => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read {}", file.display()))?,
-        Environment::Development => private::read_or_make(file, || {
-            SigningKey::generate(rand::random()).to_pkcs8_pem().as_ref().to_owned()
-        })?,
-    };
-    SigningKey::from_text(&text)
-        .with_context(|| format!("DRIFTWISE_SIGNING_KEY_FILE: {}", file.display()))
 }
 
 /// A Chromium that has printed. In development the service goes on without one; in production it does not start.

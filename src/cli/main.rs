@@ -1,11 +1,13 @@
 #![doc = include_str!("README.md")]
 
+mod authority;
 mod bootstrap;
 mod client;
 mod commands;
 mod compose;
 mod config;
 mod issuer;
+mod keyring;
 mod pack;
 mod private;
 mod say;

@@ -28,8 +28,10 @@ pub const CONTROLS: &str = "controls.csv";
 pub const PROVENANCE: &str = "provenance.json";
 pub const AUDIT_LOG_VERIFY: &str = "AUDIT_LOG_VERIFY.md";
 pub const MANIFEST: &str = "MANIFEST.txt";
+/// An RFC 3161 answer over [`MANIFEST`]: made after it, so it is not listed there.
+pub const TIME_STAMP: &str = "MANIFEST.txt.tsr";
 
-/// The entries, in their order in the ZIP. Only [`SUMMARY_PDF`] may be absent.
+/// The entries, in their order in the ZIP. Only those of [`OPTIONAL`] may be absent.
 pub const ENTRIES: &[&str] = &[
     SUMMARY_PDF,
     INDEX_HTML,
@@ -47,6 +49,7 @@ pub const ENTRIES: &[&str] = &[
     PROVENANCE,
     AUDIT_LOG_VERIFY,
     MANIFEST,
+    TIME_STAMP,
 ];
 
 /// What an entry is for, in a line.
@@ -72,9 +75,12 @@ pub fn purpose(entry: &str) -> &'static str {
         PROVENANCE => "Where every figure comes from: queries, parameters, counts, tie-out",
         AUDIT_LOG_VERIFY => "How to check all of this with the tools of any computer",
         MANIFEST => "The SHA-256 of every other file",
+        TIME_STAMP => "When the manifest was there already, said by a time-stamp authority",
         _ => "",
     }
 }
+/// What a pack may lack: the PDF where none is printed, the time stamp where no authority is asked or none answered.
+pub const OPTIONAL: &[&str] = &[SUMMARY_PDF, TIME_STAMP];
 
 /// `compliance-pack-<slug>-<start date>_<end date>.zip`, the UTC dates; the end is exclusive.
 pub fn file_name(slug: &str, period: &Period) -> String {

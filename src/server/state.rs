@@ -8,7 +8,6 @@ use db::sessions::Lifetime;
 use evidence::time::Time;
 use futures_util::future::BoxFuture;
 use poem::Request;
-use serde_json::Value;
 use sqlx::PgPool;
 use storage::Storage;
 use tokio::sync::Semaphore;
@@ -29,8 +28,7 @@ use crate::ready::Readiness;
 pub struct Options {
     /// Largest scan file, before and after unpacking.
     pub scan_bytes_max: usize,
-    /// The document behind `/.well-known/driftpack-keys.json`: the public signing keys.
-    pub public_keys: Value,
+    pub public_keys: PublicKeys,
     /// Where browsers reach the service; over HTTPS cookies are for this host alone.
     pub base_url: Url,
     /// This service as its issuer knows it; absent: browsers cannot sign in.
@@ -49,11 +47,42 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             scan_bytes_max: SCAN_BYTES_MAX,
-            public_keys: serde_json::json!({ "keys": [] }),
+            public_keys: PublicKeys::new(Vec::new),
             base_url: Url::parse("http://127.0.0.1:8420").expect("a constant"),
             sign_in: None,
             sessions: SESSIONS,
         }
+    }
+}
+
+/// A public key as it is published. This package makes and checks no signatures.
+#[derive(Debug, Clone)]
+pub struct PublicKey {
+    pub kid: String,
+    pub alg: String,
+    /// The 32 raw bytes, base64.
+    pub public_key: String,
+    pub not_before: Option<Time>,
+    pub not_after: Option<Time>,
+}
+
+/// The keys behind `/.well-known/driftpack-keys.json`, as they are when asked for: they change while the service runs.
+#[derive(Clone)]
+pub struct PublicKeys(Arc<dyn Fn() -> Vec<PublicKey> + Send + Sync>);
+
+impl PublicKeys {
+    pub fn new(published: impl Fn() -> Vec<PublicKey> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(published))
+    }
+
+    pub(crate) fn all(&self) -> Vec<PublicKey> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for PublicKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PublicKeys").field(&self.all()).finish()
     }
 }
 

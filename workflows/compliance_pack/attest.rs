@@ -3,7 +3,7 @@
 //! The attestation speaks of the moment of the sections: where the chain stood then, what earlier packs had attested by then. What is
 //! re-hashed is the chain as it is now, which must still hold all of that; so doing the step again gives the same attestation. A chain
 //! that does not verify makes no pack: permanent, `chain_broken`. It is staged unsigned; the signature covers the other
-//! entries and comes in `seal`.
+//! entries and comes in `seal`, by the key that is chosen here.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use evidence::ids::ExportId;
 use serde::{Deserialize, Serialize};
 use storage::Key;
 
-use super::BuildPack;
 use super::collect::{Collected, Notes};
 use super::facts::Earlier;
+use super::{BuildPack, key};
 use crate::stage::{self, Staged};
 use crate::{Ports, trouble};
 
@@ -28,6 +28,8 @@ pub(super) struct Attested {
     pub(super) attestation: Staged,
     pub(super) head_seq: i64,
     pub(super) head_hash_hex: String,
+    /// Of the key that the pack is signed with.
+    pub(super) key_id: String,
 }
 
 /// Why there is nothing to attest.
@@ -56,6 +58,7 @@ pub(super) async fn chain(
     collected: &Collected,
 ) -> Result<Attested, Failure> {
     let notes: Notes = stage::load(&step.storage, &collected.notes).await?;
+    let key_id = key::choose(&step, notes.snapshot.taken_at)?;
     let seen = verify(&step, pack, &notes).await.map_err(trouble::database)?;
     let hashes = intact(seen, &notes)?;
     let attestation = attestation(&step.product.base_url, pack, &notes, &hashes)?;
@@ -63,7 +66,7 @@ pub(super) async fn chain(
     let key = Key::staging(&stage::attempt(&step), "attestation.json");
     let staged = stage::put(&step.storage, key, "attestation.json", bytes).await?;
     let Attestation { head_seq, head_hash_hex, .. } = attestation;
-    Ok(Attested { attestation: staged, head_seq, head_hash_hex })
+    Ok(Attested { attestation: staged, head_seq, head_hash_hex, key_id })
 }
 
 async fn verify(step: &StepContext<Ports>, pack: BuildPack, notes: &Notes) -> db::Result<Verdict> {

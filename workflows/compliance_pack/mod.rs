@@ -9,6 +9,7 @@ mod collect;
 pub(crate) mod discard;
 mod facts;
 mod index;
+mod key;
 mod logic;
 mod press;
 mod publish;
@@ -16,6 +17,7 @@ mod render;
 mod reopen;
 mod scribe;
 mod seal;
+mod stamp;
 mod tie;
 
 #[cfg(test)]
@@ -34,11 +36,13 @@ use crate::progress::at;
 use crate::{Ports, stage, trouble};
 
 /// The steps, in order. Data in the database: stable for ever.
-pub const STEPS: [&str; 8] = [BEGIN, COLLECT, ATTEST, RENDER, SEAL, PUBLISH_OBJECT, PUBLISH, SWEEP];
+pub const STEPS: [&str; 9] =
+    [BEGIN, COLLECT, ATTEST, RENDER, STAMP, SEAL, PUBLISH_OBJECT, PUBLISH, SWEEP];
 const BEGIN: &str = "begin";
 const COLLECT: &str = "collect";
 const ATTEST: &str = "attest";
 const RENDER: &str = "render";
+const STAMP: &str = "stamp";
 const SEAL: &str = "seal";
 const PUBLISH_OBJECT: &str = "publish_object";
 const PUBLISH: &str = "publish";
@@ -94,12 +98,18 @@ impl Workflow for BuildPack {
                 stage::unless_cancelled(stop, render::report(step, self, &collected, &attested))
             })
             .await?;
-        at(cx, &STEPS, SEAL).await;
         let parts =
             seal::Parts { collected: &collected, attested: &attested, report: report.as_ref() };
+        at(cx, &STEPS, STAMP).await;
+        let stamped = cx
+            .step(STAMP, PATIENT, |step| {
+                stage::unless_cancelled(step.cancelled(), stamp::manifest(step, self, parts))
+            })
+            .await?;
+        at(cx, &STEPS, SEAL).await;
         let sealed = cx
             .step(SEAL, LONG, |step| {
-                stage::unless_cancelled(step.cancelled(), seal::pack(step, self, parts))
+                stage::unless_cancelled(step.cancelled(), seal::pack(step, self, parts, &stamped))
             })
             .await?;
         at(cx, &STEPS, PUBLISH_OBJECT).await;

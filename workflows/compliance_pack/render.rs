@@ -35,7 +35,7 @@ pub(super) async fn report(
             build: step.product.build.clone(),
         },
         controls: evidence::control::all(),
-        chain: chain_state(attestation, step.keys.id()),
+        chain: chain_state(attestation, attested.key_id.clone()),
         entries: with_rows(collected),
         paper: renderer.paper(),
         summary: notes.summary,

@@ -1,4 +1,4 @@
-//! Step `seal`: provenance, walkthrough, signature, manifest, and all of it as one ZIP in storage.
+//! Step `seal`: provenance, walkthrough, signature, manifest, the time stamp over it, and all of it as one ZIP in storage.
 //!
 //! Every hash is known before the ZIP is begun, so it is written once, front to back, in the order of `evidence::pack::ENTRIES`. What is
 //! copied from storage is compared with its checkpoint on the way, and the finished ZIP is read back and compared before the
@@ -9,6 +9,7 @@ use std::io::Write;
 
 use bundle::attestation::Attestation;
 use bundle::digest::{self, Digest, Hashing};
+use bundle::keys::SigningKey;
 use bundle::manifest::{self, Hashes};
 use bundle::provenance::{
     Access, BOUNDS, Build, ControlTotals, Exclusion, Org, Product, Provenance, Request, SCHEMA,
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attest::Attested;
 use super::collect::{Collected, Notes};
+use super::stamp::Stamped;
 use super::{BuildPack, index};
 use crate::stage::{self, Altered, Sink, Source, Staged};
 use crate::{Ports, trouble};
@@ -62,22 +64,13 @@ pub(super) async fn pack(
     step: StepContext<Ports>,
     pack: BuildPack,
     parts: Parts<'_>,
+    stamped: &Stamped,
 ) -> Result<Sealed, Failure> {
-    let notes: Notes = stage::load(&step.storage, &parts.collected.notes).await?;
-    let attestation: Attestation = stage::load(&step.storage, &parts.attested.attestation).await?;
-    let export = export(&step, pack).await.map_err(trouble::database)?;
-    let file_name = pack::file_name(&notes.summary.org.slug, &notes.summary.period);
-    let mut contents = Contents::staged(parts);
-    contents.write(pack::AUDIT_LOG_VERIFY, walkthrough(&step, &notes, &file_name)?);
-    let provenance = provenance(&step, &notes, &export, &contents)?;
-    contents.write(pack::PROVENANCE, provenance.render().map_err(trouble::internal)?);
-    let index = index::page(&step, &notes, &attestation, index::Of { pack, contents: &contents });
-    contents.write(pack::INDEX_HTML, index.map_err(trouble::internal)?);
-    let signed = attestation.sign(&contents.hashes(), &step.keys).map_err(trouble::internal)?;
-    contents.write(pack::CHAIN_ATTESTATION, signed.render());
-    let manifest = contents.manifest();
-    let manifest_sha256 = digest::sha256_hex(manifest.as_bytes());
-    contents.write(pack::MANIFEST, manifest);
+    let Prepared { notes, file_name, mut contents, manifest_sha256 } =
+        prepared(&step, pack, parts).await?;
+    if let Some(token) = stamped.token_over(&manifest_sha256) {
+        contents.0.insert(pack::TIME_STAMP.to_owned(), Content::Staged(token.clone()));
+    }
     let entries = contents.entries();
     let key = Key::staging(&stage::attempt(&step), "pack.zip");
     let modified = notes.summary.period.end;
@@ -98,6 +91,47 @@ pub(super) async fn pack(
     })
 }
 
+/// The SHA-256 of the `MANIFEST.txt` that these parts will have, lower-case hex.
+pub(super) async fn manifest_sha256(
+    step: &StepContext<Ports>,
+    pack: BuildPack,
+    parts: Parts<'_>,
+) -> Result<String, Failure> {
+    Ok(prepared(step, pack, parts).await?.manifest_sha256)
+}
+
+/// Everything but the time stamp. Same parts, same bytes.
+struct Prepared {
+    notes: Notes,
+    file_name: String,
+    contents: Contents,
+    manifest_sha256: String,
+}
+
+async fn prepared(
+    step: &StepContext<Ports>,
+    pack: BuildPack,
+    parts: Parts<'_>,
+) -> Result<Prepared, Failure> {
+    let notes: Notes = stage::load(&step.storage, &parts.collected.notes).await?;
+    let attestation: Attestation = stage::load(&step.storage, &parts.attested.attestation).await?;
+    let key = super::key::chosen(step, &parts.attested.key_id)?;
+    let export = export(step, pack).await.map_err(trouble::database)?;
+    let file_name = pack::file_name(&notes.summary.org.slug, &notes.summary.period);
+    let mut contents = Contents::staged(parts);
+    contents.write(pack::AUDIT_LOG_VERIFY, walkthrough(step, &notes, &file_name, &key)?);
+    let provenance = provenance(step, &notes, &export, &contents, &key)?;
+    contents.write(pack::PROVENANCE, provenance.render().map_err(trouble::internal)?);
+    let index = index::page(step, &notes, &attestation, index::Of { pack, contents: &contents });
+    contents.write(pack::INDEX_HTML, index.map_err(trouble::internal)?);
+    let signed = attestation.sign(&contents.hashes(), &key).map_err(trouble::internal)?;
+    contents.write(pack::CHAIN_ATTESTATION, signed.render());
+    let manifest = contents.manifest();
+    let manifest_sha256 = digest::sha256_hex(manifest.as_bytes());
+    contents.write(pack::MANIFEST, manifest);
+    Ok(Prepared { notes, file_name, contents, manifest_sha256 })
+}
+
 async fn export(step: &StepContext<Ports>, pack: BuildPack) -> db::Result<Export> {
     let mut tx = db::OrgTx::begin(&step.pool, pack.org).await?;
     let export = db::exports::get(&mut tx, pack.org, pack.export).await?;
@@ -109,12 +143,13 @@ fn walkthrough(
     step: &StepContext<Ports>,
     notes: &Notes,
     file_name: &str,
+    key: &SigningKey,
 ) -> Result<String, Failure> {
     let text = walkthrough::render(&Walkthrough {
         file_name,
         org_slug: &notes.summary.org.slug,
         period: &notes.summary.period,
-        key_id: &step.keys.id(),
+        key_id: &key.id(),
         keys_url: &keys_url(step),
     });
     text.map_err(trouble::internal)
@@ -129,6 +164,7 @@ fn provenance(
     notes: &Notes,
     export: &Export,
     contents: &Contents,
+    key: &SigningKey,
 ) -> Result<Provenance, Failure> {
     let org = &notes.summary.org;
     let mut sections = notes.sections.clone();
@@ -136,7 +172,7 @@ fn provenance(
         sections
             .extend(contents.digest(name).map(|digest| Section::file(name, digest, Vec::new())));
     }
-    let signing_key = VerificationKey::of(&step.keys.public()).map_err(trouble::internal)?;
+    let signing_key = VerificationKey::of(&key.public()).map_err(trouble::internal)?;
     Ok(Provenance {
         schema: SCHEMA.to_owned(),
         product: Product {
@@ -174,6 +210,7 @@ fn provenance(
         access: Access::enforced(),
         changes: notes.changes.clone(),
         signing_key: Some(signing_key),
+        time_stamp_authority: step.proof.authority.as_ref().map(|authority| authority.name.clone()),
     })
 }
 

@@ -70,8 +70,14 @@ impl Section {
 
     /// Whether `provenance.json` must have a section for the entry.
     pub fn is_due(entry: &str) -> bool {
-        ![pack::PROVENANCE, pack::INDEX_HTML, pack::CHAIN_ATTESTATION, pack::MANIFEST]
-            .contains(&entry)
+        ![
+            pack::PROVENANCE,
+            pack::INDEX_HTML,
+            pack::CHAIN_ATTESTATION,
+            pack::MANIFEST,
+            pack::TIME_STAMP,
+        ]
+        .contains(&entry)
     }
 }
 

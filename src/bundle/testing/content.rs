@@ -430,5 +430,6 @@ fn provenance(sections: Vec<Section>, key: &SigningKey) -> Provenance {
             actions: Vec::new(),
         },
         signing_key: Some(VerificationKey::of(&key.public()).expect("the key is sound")),
+        time_stamp_authority: None,
     }
 }

@@ -157,7 +157,7 @@ fn entries<R: Read + Seek>(
     checks.require(places.is_sorted(), "names", "its entries are not in the order of a pack");
     let present: BTreeSet<_> = entries.iter().map(|entry| entry.name).collect();
     for name in pack::ENTRIES {
-        if !present.contains(name) && *name != pack::SUMMARY_PDF {
+        if !present.contains(name) && !pack::OPTIONAL.contains(name) {
             checks.incomplete("names", format!("{name} is not there"));
         }
     }

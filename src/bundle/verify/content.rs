@@ -15,7 +15,7 @@ use crate::attestation::Attestation;
 use crate::digest::Digest;
 use crate::manifest::{self, Hashes};
 use crate::provenance::Provenance;
-use crate::section;
+use crate::{section, timestamp};
 
 /// What was read. Absent: not in the pack, or unreadable (then a check says so).
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct Contents {
     pub(super) recount: Recount,
     /// Of the entries in the ZIP, in seconds since 1970.
     pub(super) time: Option<u32>,
+    /// The answer of a time-stamp authority, cut off where it is too large for one.
+    pub(super) time_stamp: Option<Vec<u8>>,
 }
 
 impl Contents {
@@ -116,6 +118,15 @@ impl Reading<'_> {
                 let bytes = self.whole(file);
                 self.contents.provenance =
                     self.parsed(bytes, |bytes| Provenance::parse(bytes).map_err(|e| source(&e)));
+            }
+            pack::TIME_STAMP => {
+                let most = timestamp::BYTES_MAX as u64 + 1;
+                let bytes = self.through(file, |reader, _| {
+                    let mut bytes = Vec::new();
+                    let read = reader.take(most).read_to_end(&mut bytes);
+                    read.map(|_| bytes).map_err(|error| error.to_string())
+                });
+                self.contents.time_stamp = self.found(bytes, "time_stamp");
             }
             pack::DATA_JSON => {
                 let document =
@@ -237,6 +248,8 @@ fn compare(contents: &Contents, listed: Option<&[u8]>, checks: &mut Checks) {
     };
     let mut actual = contents.hashes();
     actual.remove(pack::MANIFEST);
+    // Made after the manifest, over it.
+    actual.remove(pack::TIME_STAMP);
     let names: BTreeSet<_> = listed.keys().chain(actual.keys()).collect();
     for name in names {
         match (listed.get(name), actual.get(name)) {

@@ -21,6 +21,7 @@ mod layout;
 mod meter;
 mod recount;
 mod report;
+mod stamped;
 mod summary;
 mod tables;
 mod totals;
@@ -86,6 +87,7 @@ pub fn verify<R: Read + Seek>(mut reader: R, options: &Options) -> Report {
     totals::check(&contents, &mut checks);
     attested::check(&contents, &mut checks);
     let signed_by = trust::check(&contents, &options.keys, &mut checks);
+    stamped::check(&contents, &mut checks);
     let facts = contents.facts(signed_by, zip_sha256);
     continuity::check(&contents, facts.as_ref(), options, &mut checks);
     checks.into_report(facts)

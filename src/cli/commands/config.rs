@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use storage::{Encryption, GcsCredentials, Options};
 
-use crate::config::{self, Config, Issuer, Oidc};
+use crate::config::{self, Config, Issuer, Oidc, Signing};
 use crate::say;
 
 /// Look at the configuration
@@ -49,7 +49,6 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("PDF_ENABLED", config.pdf.enabled.to_string()),
         ("CHROMIUM", chromium),
         ("CHROMIUM_SANDBOX", config.pdf.sandbox.to_string()),
-        ("SIGNING_KEY_FILE", config.signing_key_file.display().to_string()),
         ("LOG_FORMAT", config.log_format.as_str().to_owned()),
         ("WORKER_CONCURRENCY", config.worker_concurrency.to_string()),
         ("WORKER_LEASE_MS", config.worker_lease.as_millis().to_string()),
@@ -57,8 +56,21 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("WRITES_PER_MINUTE", config.writes_per_minute.to_string()),
     ];
     rows.extend(storage(&config.storage));
+    rows.extend(signing(&config.signing));
     rows.extend(identity(&config.oidc));
     rows.into_iter().map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value]).collect()
+}
+
+fn signing(signing: &Signing) -> Vec<(&'static str, String)> {
+    let name = signing.keys.setting().trim_start_matches("DRIFTWISE_");
+    let mut rows = vec![(name, signing.keys.to_string())];
+    if let Some(file) = &signing.retired_file {
+        rows.push(("RETIRED_KEYS_FILE", file.display().to_string()));
+    }
+    if let Some(url) = &signing.tsa_url {
+        rows.push(("TSA_URL", crate::authority::without_secrets(url.clone())));
+    }
+    rows
 }
 
 fn identity(oidc: &Oidc) -> Vec<(&'static str, String)> {

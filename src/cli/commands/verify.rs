@@ -33,7 +33,7 @@ Without --key or --keys-url the key inside the pack is believed: trust on first 
 pub(crate) struct Args {
     /// The ZIP
     pack: PathBuf,
-    /// A public key you trust: PEM, or 32 bytes in hex or base64 (repeatable)
+    /// A public key you trust: PEM, 32 bytes in hex or base64, or a saved driftpack-keys.json (repeatable)
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// Where the service publishes its public keys (…/.well-known/driftpack-keys.json)
@@ -81,10 +81,12 @@ async fn keys(args: &Args) -> Result<Vec<PublicKey>> {
     for path in &args.key {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        keys.push(
-            PublicKey::from_text(&text)
-                .with_context(|| format!("{} is not a public key", path.display()))?,
-        );
+        let told = || format!("{} is neither a public key nor a list of keys", path.display());
+        if text.trim_start().starts_with('{') {
+            keys.extend(PublicKeys::parse(text.as_bytes()).with_context(told)?.keys);
+        } else {
+            keys.push(PublicKey::from_text(&text).with_context(told)?);
+        }
     }
     if let Some(url) = &args.keys_url {
         keys.extend(published(url).await?.keys);

@@ -5,7 +5,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bundle::keys::SigningKey;
 use url::Url;
 
 use super::{Config, Environment, Issuer, Source};
@@ -70,7 +69,6 @@ fn is_web_address(text: &str) -> bool {
 }
 
 fn files(config: &Config, source: &mut Source) {
-    let key = &config.signing_key_file;
     if let storage::Options::Fs { root } = &config.storage
         && !root.as_os_str().is_empty()
         && !is_folder_or_can_be(root)
@@ -78,29 +76,11 @@ fn files(config: &Config, source: &mut Source) {
         let what = format!("names {}, which is no folder and cannot become one", root.display());
         source.fault("storage_root", what);
     }
-    if key.as_os_str().is_empty() {
-        return;
-    }
-    match std::fs::read_to_string(key) {
-        Ok(text) => {
-            if let Err(error) = SigningKey::from_text(&text) {
-                source.fault("signing_key_file", format!("names {}: {error}", key.display()));
-            }
-        }
-        // In development it is made on first use.
-        Err(error)
-            if error.kind() == std::io::ErrorKind::NotFound
-                && config.environment == Environment::Development
-                && key.parent().is_none_or(is_folder_or_can_be) => {}
-        Err(error) => {
-            let what = format!("names {}, which cannot be read: {error}", key.display());
-            source.fault("signing_key_file", what);
-        }
-    }
+    super::signing::check(&config.signing, config.environment, source);
 }
 
 /// Whether a folder is there, or one could be made: what is there of the path is folders.
-fn is_folder_or_can_be(path: &Path) -> bool {
+pub(super) fn is_folder_or_can_be(path: &Path) -> bool {
     let there = path.ancestors().find(|part| part.symlink_metadata().is_ok());
     there.is_none_or(Path::is_dir)
 }

@@ -8,6 +8,7 @@
 mod check;
 mod identity;
 mod secret;
+pub(crate) mod signing;
 mod source;
 mod storage;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use url::Url;
 
 pub(crate) use identity::{EmailTrust, Issuer, Oidc};
 pub(crate) use secret::Secret;
+pub(crate) use signing::Signing;
 pub(crate) use source::{Faults, Source};
 
 /// A pepper shorter than this could be guessed: 32 bytes, as many as the HMAC's output has.
@@ -111,7 +113,7 @@ pub(crate) struct Config {
     pub(crate) api_key_pepper: Secret,
     pub(crate) storage: ::storage::Options,
     pub(crate) pdf: Pdf,
-    pub(crate) signing_key_file: PathBuf,
+    pub(crate) signing: Signing,
     pub(crate) worker_concurrency: usize,
     /// How long a worker may be silent before its runs are taken over.
     pub(crate) worker_lease: Duration,
@@ -140,18 +142,32 @@ impl Config {
             environment,
             log_format: source.parse("log_format", log_format, "`json` or `pretty`"),
             log_filter: source.find("log"),
-            listen: source.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8420)), "an address and a port, such as 127.0.0.1:8420"),
+            listen: source.parse(
+                "listen",
+                SocketAddr::from(([127, 0, 0, 1], 8420)),
+                "an address and a port, such as 127.0.0.1:8420",
+            ),
             base_url: base_url(&mut source),
-            database_url: postgres(&mut source, "database_url", "the Postgres URL of the role driftpack_app"),
+            database_url: postgres(
+                &mut source,
+                "database_url",
+                "the Postgres URL of the role driftpack_app",
+            ),
             database_connections: source.parse("database_connections", 20, "a whole number"),
-            redis_url: Secret::new(source.require("redis_url", "the URL of Redis, such as redis://127.0.0.1:6379")),
+            redis_url: Secret::new(
+                source.require("redis_url", "the URL of Redis, such as redis://127.0.0.1:6379"),
+            ),
             oidc: identity::read(&mut source, environment),
             api_key_pepper: pepper(&mut source),
             storage: storage::read(&mut source, environment),
             pdf: pdf(&mut source, environment),
-            signing_key_file: source.require("signing_key_file", "a PEM file with the Ed25519 key that signs packs (openssl genpkey -algorithm ed25519)").into(),
+            signing: signing::read(&mut source),
             worker_concurrency: source.parse("worker_concurrency", 4, "a whole number"),
-            worker_lease: Duration::from_millis(source.parse("worker_lease_ms", 10_000, "a number of milliseconds")),
+            worker_lease: Duration::from_millis(source.parse(
+                "worker_lease_ms",
+                10_000,
+                "a number of milliseconds",
+            )),
             scan_max_bytes: source.parse("scan_max_bytes", SCAN_MAX_BYTES, "a number of bytes"),
             writes_per_minute: source.parse("writes_per_minute", server::limiter::Quota::writes().limit, "a whole number"),
             unknown: Vec::new(),
@@ -214,6 +230,12 @@ fn pdf(source: &mut Source, environment: Environment) -> Pdf {
         source.fault("chromium", format!("names {}, which is not there", path.display()));
     }
     pdf
+}
+
+/// The keys alone, for the command that looks after them: it must work when nothing else does.
+pub(crate) fn keys(mut source: Source) -> Result<Signing, Faults> {
+    let signing = signing::read(&mut source);
+    source.finish_one().map(|()| signing)
 }
 
 /// The role that owns and migrates the database, for `driftpack migrate` alone.

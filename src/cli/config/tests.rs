@@ -258,3 +258,35 @@ fn a_clients_secret_needs_a_client_and_shows_nowhere() {
     let shown = format!("{:?}", load(&both).expect("it is good"));
     assert!(shown.contains("packs") && !shown.contains("hunter2"), "{shown}");
 }
+
+#[test]
+fn keys_come_from_one_place_and_a_faulty_one_is_named_by_its_setting() {
+    let seed = "07".repeat(32);
+    let text = [("DRIFTWISE_SIGNING_KEY_FILE", ""), ("DRIFTWISE_SIGNING_KEY", &*seed)];
+    let config = load(&text).expect("it is good");
+    assert_eq!(config.signing.keys.setting(), "DRIFTWISE_SIGNING_KEY");
+    assert!(!format!("{config:?}").contains(&seed) && config.signing.retired_file.is_none());
+    let beside = load(&[]).expect("it is good").signing.retired_file;
+    assert_eq!(beside, Some("/srv/keys/retired-keys.json".into()));
+    let both = faults(&[("DRIFTWISE_SIGNING_KEY", &seed)]);
+    assert!(
+        both.contains("DRIFTWISE_SIGNING_KEY: and DRIFTWISE_SIGNING_KEY_FILE exclude"),
+        "{both}"
+    );
+    for (name, value) in [
+        ("RETIRED_KEYS_FILE", "/nowhere/keys.json"),
+        ("RETIRED_KEYS_FILE", "/etc/passwd"),
+        ("TSA_URL", "tsa.example.com"),
+        ("TSA_URL", "ldap://tsa.example.com"),
+    ] {
+        let name = format!("DRIFTWISE_{name}");
+        let message = faults(&[(&name, value)]);
+        assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
+        assert!(message.contains(&format!("\n  {name}: ")), "{message}");
+    }
+    let garbage = [("DRIFTWISE_SIGNING_KEY_FILE", ""), ("DRIFTWISE_SIGNING_KEY", "hunter2")];
+    let message = faults(&garbage);
+    assert!(
+        message.contains("DRIFTWISE_SIGNING_KEY: cannot be used") && !message.contains("hunter2")
+    );
+}

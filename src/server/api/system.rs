@@ -7,9 +7,10 @@ use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde_json::Value;
 
 use super::Tag;
+use super::time::Timestamp;
 use crate::contract;
 use crate::errors::{Refused, statuses};
-use crate::state::Context;
+use crate::state::{Context, PublicKey};
 
 /// The process answers.
 #[derive(Debug, Object)]
@@ -33,6 +34,42 @@ pub(crate) struct Ready {
     status: HealthStatus,
     /// By name: `postgres`, `redis`, `storage`, `issuer`, and `chromium` where PDFs are made.
     dependencies: BTreeMap<String, HealthStatus>,
+}
+
+/// A public key with its validity.
+#[derive(Debug, Object)]
+pub(crate) struct SigningKey {
+    /// The first 16 hex digits of the SHA-256 of the 32 raw bytes of the key; a name, no proof.
+    kid: String,
+    /// The one algorithm, `Ed25519`.
+    alg: String,
+    /// The 32 raw bytes, base64.
+    public_key: String,
+    /// The first moment at which it signs; null when no beginning is set.
+    #[oai(nullable)]
+    not_before: Option<Timestamp>,
+    /// The last moment at which it signs or signed; null when no end is set.
+    #[oai(nullable)]
+    not_after: Option<Timestamp>,
+}
+
+/// Every key that packs are or were signed with.
+#[derive(Debug, Object)]
+pub(crate) struct SigningKeyList {
+    /// Those that sign no more stand at the end.
+    keys: Vec<SigningKey>,
+}
+
+impl From<PublicKey> for SigningKey {
+    fn from(key: PublicKey) -> Self {
+        Self {
+            kid: key.kid,
+            alg: key.alg,
+            public_key: key.public_key,
+            not_before: key.not_before.map(Timestamp),
+            not_after: key.not_after.map(Timestamp),
+        }
+    }
 }
 
 #[derive(ApiResponse)]
@@ -129,13 +166,17 @@ impl Api {
 
     /// Give the public keys that packs are signed with
     ///
-    /// The key that packs are signed with at present. Keep what you once trusted, since packs signed before a change of keys need it.
+    /// Every key, those that sign no more included: packs that they signed need them. A signature counts only if the pack speaks of a moment within the validity of its key.
     #[oai(
         path = "/.well-known/driftpack-keys.json",
         method = "get",
         operation_id = "getSigningKeys"
     )]
-    async fn keys(&self, context: Context) -> Result<Json<Value>, Refused<InternalErrors>> {
-        Ok(Json(context.state.options.public_keys.clone()))
+    async fn keys(
+        &self,
+        context: Context,
+    ) -> Result<Json<SigningKeyList>, Refused<InternalErrors>> {
+        let keys = context.state.options.public_keys.all();
+        Ok(Json(SigningKeyList { keys: keys.into_iter().map(SigningKey::from).collect() }))
     }
 }

@@ -129,7 +129,7 @@ async fn a_pack_that_another_one_has_overtaken_is_collected_anew(owner: PgPool) 
     let [older, newer] = zips;
     let (older, newer) = (older.await, newer.await);
     let options = bundle::verify::Options {
-        keys: vec![world.ports.keys.public()],
+        keys: world.ports.proof.keys.public(),
         against: vec![bundle::verify::Older {
             name: "other.zip".into(),
             report: world.verdict(older),

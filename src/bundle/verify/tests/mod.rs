@@ -3,6 +3,7 @@
 mod container;
 mod damage;
 mod older;
+mod stamped;
 mod trusted;
 
 use std::io::Cursor;

@@ -6,6 +6,7 @@
 mod doctor;
 pub(crate) mod org;
 pub(crate) mod setting;
+mod signing_key;
 
 use std::process::ExitCode;
 
@@ -26,8 +27,9 @@ use crate::config::{self, Config};
   driftpack admin member add --org acme --email jo@acme.example --role owner
   driftpack admin api-key create --org acme --name ci --scopes write
   driftpack admin source set --org acme --name prod --kind s3 --location s3://states/prod --every-hours 24
+  driftpack admin signing-key create --days 365
 
-These commands use DRIFTWISE_DATABASE_URL, not the API.")]
+These commands use DRIFTWISE_DATABASE_URL, not the API; signing-key uses files alone.")]
 pub(crate) enum Command {
     Doctor(doctor::Args),
     /// Organisations
@@ -45,9 +47,16 @@ pub(crate) enum Command {
     /// State sources
     #[command(subcommand)]
     Source(setting::Source),
+    /// The keys that sign packs
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
 }
 
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {
+    // It must work when nothing else does: a service without a valid key does not start.
+    if let Command::SigningKey(command) = command {
+        return signing_key::run(command).map(|()| ExitCode::SUCCESS);
+    }
     let office = Office::open(Config::load(config::environment())?)?;
     match command {
         Command::Doctor(args) => return doctor::run(&office, args).await,
@@ -56,6 +65,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::ApiKey(command) => setting::api_key(&office, command).await?,
         Command::Rule(command) => setting::rule(&office, command).await?,
         Command::Source(command) => setting::source(&office, command).await?,
+        Command::SigningKey(_) => unreachable!("it is done without the database"),
     }
     office.pool.close().await;
     Ok(ExitCode::SUCCESS)
