@@ -24,6 +24,8 @@ use crate::Ports;
 pub(super) struct Of<'a> {
     pub(super) pack: BuildPack,
     pub(super) contents: &'a Contents,
+    /// Of the key that signs the pack.
+    pub(super) key_id: &'a str,
 }
 
 /// Entries that come after the page.
@@ -44,7 +46,7 @@ pub(super) fn page(
             build: step.product.build.clone(),
         },
         summary: notes.summary.clone(),
-        chain: chain_state(attestation.clone(), step.keys.id()),
+        chain: chain_state(attestation.clone(), of.key_id.to_owned()),
         keys_url: keys_url(step),
         files: files(of.contents),
         dictionaries: section::ALL.into_iter().map(dictionary).collect(),

@@ -122,7 +122,8 @@ async fn prepared(
     contents.write(pack::AUDIT_LOG_VERIFY, walkthrough(step, &notes, &file_name, &key)?);
     let provenance = provenance(step, &notes, &export, &contents, &key)?;
     contents.write(pack::PROVENANCE, provenance.render().map_err(trouble::internal)?);
-    let index = index::page(step, &notes, &attestation, index::Of { pack, contents: &contents });
+    let of = index::Of { pack, contents: &contents, key_id: &key.id() };
+    let index = index::page(step, &notes, &attestation, of);
     contents.write(pack::INDEX_HTML, index.map_err(trouble::internal)?);
     let signed = attestation.sign(&contents.hashes(), &key).map_err(trouble::internal)?;
     contents.write(pack::CHAIN_ATTESTATION, signed.render());
