@@ -72,6 +72,18 @@ pub async fn list(conn: &mut PgConnection) -> Result<Vec<Org>> {
     .await?)
 }
 
+/// Those of these organisations that there are, in no order. For platform admins.
+pub async fn find_all(conn: &mut PgConnection, ids: &[OrgId]) -> Result<Vec<Org>> {
+    let ids: Vec<_> = ids.iter().map(|org| org.0).collect();
+    Ok(sqlx::query_as!(
+        Org,
+        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
 /// A part of the organisations, by slug.
 pub async fn page(conn: &mut PgConnection, slice: Slice) -> Result<Page<Org>> {
     let rows = sqlx::query_as!(

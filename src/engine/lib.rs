@@ -54,8 +54,8 @@ pub use start::{Start, StartMany, Started};
 pub use state::{RunState, UnknownState};
 pub use step::StepContext;
 pub use view::{
-    ActionView, AttemptView, Count, KeyView, Progress, QueueView, RunView, ScheduleView,
-    SignalView, StepView, WaitingFor, WorkerView,
+    ActionView, AttemptView, Count, FailureGroup, KeyView, MinuteView, Progress, QueueView, Recent,
+    RunView, ScheduleView, SignalView, StepView, WaitingFor, WorkerView,
 };
 pub use worker::{Builder, Worker};
 pub use workflow::{End, Outcome, Reopened, Workflow};

@@ -3,6 +3,7 @@
 //! Invariants: every list is bounded and goes on after the last id it gave; nothing here counts or reads through a
 //! history of finished runs. Reads go through the client's pool.
 
+mod recent;
 mod row;
 
 use serde_json::value::RawValue;

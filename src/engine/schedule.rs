@@ -163,12 +163,17 @@ impl<P> Schedule<P> {
     }
 
     fn run_id(&self, tick: Time) -> Uuid {
-        let name = format!("{}\n{}", self.name, tick.to_rfc3339());
-        let hash = Uuid::new_v5(&TICKS, name.as_bytes());
-        let mut tail = [0; 10];
-        tail.copy_from_slice(&hash.as_bytes()[..10]);
-        id_at(tick, &tail)
+        run_id(self.name, tick)
     }
+}
+
+/// The id of the run that a tick starts.
+pub(crate) fn run_id(schedule: &str, tick: Time) -> Uuid {
+    let name = format!("{schedule}\n{}", tick.to_rfc3339());
+    let hash = Uuid::new_v5(&TICKS, name.as_bytes());
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&hash.as_bytes()[..10]);
+    id_at(tick, &tail)
 }
 
 /// The ticks of a cron expression after `from` up to and with `to`, at most `limit`.

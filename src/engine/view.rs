@@ -174,6 +174,45 @@ pub struct Count {
     pub runs: u64,
 }
 
+/// Failed runs of a workflow that failed alike.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureGroup {
+    /// The workflow.
+    pub workflow: String,
+    /// Why they failed.
+    pub error: FailureRecord,
+    /// How many.
+    pub runs: u64,
+    /// When the first of them failed.
+    pub first_at: Time,
+    /// When the last of them failed.
+    pub last_at: Time,
+    /// The newest of them.
+    pub newest: Uuid,
+}
+
+/// Runs that have ended lately.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recent {
+    /// From when on all of them are there: when there were too many to read, later than it was asked for.
+    pub since: Time,
+    /// By workflow and minute; minutes without an end are left out.
+    pub minutes: Vec<MinuteView>,
+}
+
+/// Runs of a workflow that ended within a minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct MinuteView {
+    /// The workflow.
+    pub workflow: String,
+    /// When the minute began.
+    pub minute: Time,
+    /// How many ended, in whatever way.
+    pub ended: u64,
+    /// How many of those failed.
+    pub failed: u64,
+}
+
 /// What is due of a version of a workflow, and what holds a worker.
 #[derive(Clone, Debug, Serialize)]
 pub struct QueueView {

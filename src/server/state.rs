@@ -20,7 +20,7 @@ use crate::chain_figures::ChainFigures;
 use crate::engine_figures::EngineFigures;
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
-use crate::pages::Glances;
+use crate::pages::{Glances, OpsFigures};
 use crate::ready::Readiness;
 
 /// Limits and facts of this installation.
@@ -127,6 +127,7 @@ pub struct State {
     pub(crate) process_figures: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) readiness: Readiness,
     pub(crate) glances: Glances,
+    pub(crate) ops: OpsFigures,
     /// Bounds the memory of scan files, from their first byte until they are read.
     pub(crate) uploads: Arc<Semaphore>,
     /// Bounds the work of verifications.
@@ -166,6 +167,7 @@ impl State {
             chain_figures: ChainFigures::default(),
             readiness: Readiness::default(),
             glances: Glances::default(),
+            ops: OpsFigures::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),
             pack_requests: Semaphore::new(PACK_REQUESTS),

@@ -5,6 +5,7 @@
 //!   again finds its work done and writes nothing.
 //! - Rows stay for ever; the artifact is `storage`'s.
 
+mod figures;
 mod head;
 mod read;
 mod reopen;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+pub use figures::{Figures, SOON, figures};
 pub use head::snapshot_recording_head;
 pub use read::{Due, Page, due, find, get, list};
 pub use reopen::reopen;

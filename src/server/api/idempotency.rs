@@ -102,6 +102,11 @@ impl IdempotencyKey {
         }
     }
 
+    /// No key, of a form that changes nothing.
+    pub(crate) fn absent() -> Self {
+        Self { key: None, address: String::new() }
+    }
+
     /// What `asker` asks for: `body` tells it from other requests to the same address.
     pub(crate) fn asked(self, asker: &impl Asker, body: &str) -> Asked {
         let Self { key, address } = self;

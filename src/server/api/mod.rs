@@ -28,7 +28,7 @@ mod system;
 mod time;
 pub(crate) mod upload;
 pub(crate) mod word;
-mod workflow;
+pub(crate) mod workflow;
 
 use poem_openapi::{OpenApiService, Tags};
 

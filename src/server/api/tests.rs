@@ -9,6 +9,7 @@ mod invitation;
 mod member;
 mod metrics;
 mod operate;
+mod ops;
 mod order;
 mod org;
 mod page;

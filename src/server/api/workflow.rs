@@ -4,6 +4,7 @@
 mod act;
 mod detail;
 mod fleet;
+pub(crate) mod form;
 pub(super) mod operate;
 mod redrive;
 mod run;

@@ -15,6 +15,7 @@ use super::credentials::Credentials;
 use super::csrf::Standing;
 use super::oidc::Identity;
 use super::session::SessionId;
+use super::signed_in::SignedIn;
 use crate::errors::{Denied, Result, describe};
 use crate::state::{Context, State};
 
@@ -152,6 +153,24 @@ pub(crate) struct PlatformAdmin {
 }
 
 impl PlatformAdmin {
+    /// For a person at a browser.
+    pub(crate) async fn of_person(request: &Request, person: &SignedIn) -> Result<Self> {
+        Self::admit(request, &Caller::Person(person.user.clone())).await
+    }
+
+    async fn admit(request: &Request, caller: &Caller) -> Result<Self> {
+        let context = Context::of(request);
+        let user = match caller {
+            Caller::Key(_) => return Err(Denied::OidcRequired.into()),
+            Caller::Person(user) if !user.is_platform_admin => {
+                return Err(Denied::PlatformAdminRequired.into());
+            }
+            Caller::Person(user) => user,
+        };
+        caller.pace(request, &context.state).await?;
+        Ok(Self { actor: Actor::operator(&user.id.to_string()), context })
+    }
+
     /// Opaque, as the audit log names them.
     pub(crate) fn id(&self) -> &str {
         &self.actor.id
@@ -208,14 +227,6 @@ impl<'a> ApiExtractor<'a> for PlatformAdmin {
     ) -> poem::Result<Self> {
         let context = Context::of(request);
         let caller = Caller::of(request, &context.state, context.now).await?;
-        let user = match &caller {
-            Caller::Key(_) => return Err(crate::errors::Error::from(Denied::OidcRequired).into()),
-            Caller::Person(user) if !user.is_platform_admin => {
-                return Err(crate::errors::Error::from(Denied::PlatformAdminRequired).into());
-            }
-            Caller::Person(user) => user,
-        };
-        caller.pace(request, &context.state).await?;
-        Ok(Self { actor: Actor::operator(&user.id.to_string()), context })
+        Ok(Self::admit(request, &caller).await?)
     }
 }

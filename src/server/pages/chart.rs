@@ -148,7 +148,8 @@ pub(super) fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn escaped(text: &str) -> String {
+/// A text within the drawing.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -20,6 +20,7 @@ mod frame;
 mod glance;
 mod home;
 mod live;
+mod ops;
 mod overview;
 mod people;
 mod scan;
@@ -34,6 +35,7 @@ pub(crate) use answer::{bare, or_error};
 pub(crate) use asset::folder;
 pub(crate) use escape::Visible;
 pub(crate) use glance::Glances;
+pub(crate) use ops::Figures as OpsFigures;
 
 /// `/`, whose route is the API's.
 pub(crate) async fn home(request: Request) -> poem::Result<Response> {
@@ -44,6 +46,7 @@ pub(crate) async fn home(request: Request) -> poem::Result<Response> {
 /// Adds the routes of every page but `/`.
 pub(crate) fn route(routes: Route) -> Route {
     let routes = compliance::route(overview::route(asset::route(verify::route(routes))));
+    let routes = ops::route(routes);
     settings::route(audit_log::route(scan::route(finding::route(routes))))
 }
 

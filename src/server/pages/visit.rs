@@ -3,8 +3,8 @@
 use db::members::Membership;
 use poem::Request;
 
-use crate::auth::{OrgScope, Right, SignedIn};
-use crate::errors::{Denied, Error, Result};
+use crate::auth::{OrgScope, PlatformAdmin, Right, SignedIn};
+use crate::errors::{Denied, Result};
 use crate::state::Context;
 
 /// A person at a page of this service.
@@ -40,12 +40,8 @@ impl Visit {
         OrgScope::of_person(request, &self.person, org.org_id).await
     }
 
-    /// Errors (403) when the visitor is no platform administrator.
-    pub(super) fn operator(&self) -> Result<()> {
-        if self.person.user.is_platform_admin {
-            Ok(())
-        } else {
-            Err(Error::from(Denied::PlatformAdminRequired))
-        }
+    /// The visitor as a platform administrator. Errors (403) when they are none.
+    pub(super) async fn operator(&self, request: &Request) -> Result<PlatformAdmin> {
+        PlatformAdmin::of_person(request, &self.person).await
     }
 }

@@ -29,9 +29,9 @@ use crate::state;
 #[derive(Debug, Object)]
 pub(crate) struct WorkflowRunActed {
     /// Whether anything was done. What finds nothing to do changes and records nothing.
-    done: bool,
+    pub(super) done: bool,
     /// For people.
-    message: String,
+    pub(super) message: String,
     /// The run as it is now.
     run: WorkflowRun,
 }

@@ -47,11 +47,11 @@ pub(crate) struct WorkflowRetry {
 #[oai(deny_unknown_fields)]
 pub(crate) struct WorkflowSignalRequest {
     /// 1 to 200 characters: what the run waits for.
-    name: String,
+    pub(super) name: String,
     /// What it carries.
-    payload: Value,
+    pub(super) payload: Value,
     /// 1 to 200 characters: a second signal of this name with the same key is the same signal.
-    sender_key: Option<String>,
+    pub(super) sender_key: Option<String>,
 }
 
 statuses! {
@@ -189,7 +189,7 @@ impl WorkflowRetry {
 }
 
 impl WorkflowSignalRequest {
-    fn checked(self) -> Result<Act> {
+    pub(super) fn checked(self) -> Result<Act> {
         let Self { name, payload, sender_key } = self;
         for (of, text) in [("name", Some(&name)), ("sender_key", sender_key.as_ref())] {
             if text.is_some_and(|text| !is_short(text)) {

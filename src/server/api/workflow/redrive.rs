@@ -26,7 +26,7 @@ use crate::errors::{Error, Part, Result};
 
 const LIMIT_DEFAULT: u32 = 100;
 /// What one transaction and one audit entry hold.
-const LIMIT_MAX: u32 = 1000;
+pub(super) const LIMIT_MAX: u32 = 1000;
 /// Between a look and the doing runs may fail or be retried by others, but hardly every time.
 const TRIES: u32 = 5;
 
@@ -35,19 +35,19 @@ const TRIES: u32 = 5;
 #[oai(deny_unknown_fields)]
 pub(crate) struct WorkflowRedrive {
     /// Of this workflow.
-    workflow: Option<String>,
+    pub(super) workflow: Option<String>,
     /// With this key: for packs, the id of the organisation.
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// Created at or after this time.
-    created_from: Option<Timestamp>,
+    pub(super) created_from: Option<Timestamp>,
     /// Created before this time.
-    created_before: Option<Timestamp>,
+    pub(super) created_before: Option<Timestamp>,
     /// Whose error (message, causes, code, step) holds this text, in whatever case.
-    error: Option<String>,
+    pub(super) error: Option<String>,
     /// At most so many, 1 to 1000; 100 unless given. A dry run counts them all.
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// Only say how many there are.
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 /// What a redrive came to.
@@ -57,13 +57,13 @@ pub(crate) struct WorkflowRedriven {
     /// Whether any run was sent back.
     done: bool,
     /// Of a dry run: how many runs fit, counted up to 10,000.
-    matched: Option<u64>,
+    pub(super) matched: Option<u64>,
     /// Of a dry run: the oldest ten of them.
-    sample: Option<Vec<Uuid>>,
+    pub(super) sample: Option<Vec<Uuid>>,
     /// The runs that were sent back, the oldest first.
-    redriven: Option<Vec<Uuid>>,
+    pub(super) redriven: Option<Vec<Uuid>>,
     /// Whether more fit: call again.
-    more: Option<bool>,
+    pub(super) more: Option<bool>,
 }
 
 impl Answer for WorkflowRedriven {

@@ -39,12 +39,12 @@ pub(crate) struct WorkflowBackfill {
 #[derive(Debug, Object)]
 pub(crate) struct WorkflowScheduleActed {
     /// Whether anything was done. What finds nothing to do changes and records nothing.
-    done: bool,
+    pub(super) done: bool,
     /// For people.
-    message: String,
+    pub(super) message: String,
     schedule: String,
     /// The ticks that were asked for; a worker starts their runs.
-    ticks: Vec<Timestamp>,
+    pub(super) ticks: Vec<Timestamp>,
 }
 
 statuses! {
@@ -134,7 +134,7 @@ impl Api {
 
 /// What is to be done to a schedule.
 #[derive(Debug, Clone, Copy)]
-enum Act {
+pub(super) enum Act {
     Run,
     Pause,
     Resume,
@@ -153,7 +153,7 @@ impl Answer for WorkflowScheduleActed {
     }
 }
 
-async fn act(
+pub(super) async fn act(
     admin: &PlatformAdmin,
     asked: &Asked,
     name: String,
@@ -241,7 +241,11 @@ impl Act {
 }
 
 impl WorkflowBackfill {
-    fn checked(&self) -> Result<(Time, Time)> {
+    pub(super) fn new((from, to): (Time, Time)) -> Self {
+        Self { from: from.into(), to: to.into() }
+    }
+
+    pub(super) fn checked(&self) -> Result<(Time, Time)> {
         let (from, to) = (self.from.0, self.to.0);
         for (of, at) in [("from", from), ("to", to)] {
             if !is_in_range(at) {
