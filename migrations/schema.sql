@@ -1106,6 +1106,8 @@ CREATE INDEX audit_chain_states_alarm_idx ON public.audit_chain_states USING btr
 
 CREATE INDEX audit_exports_due_idx ON public.audit_exports USING btree (org_id, expires_at) WHERE (status = 'done'::text);
 
+CREATE INDEX audit_exports_figures_idx ON public.audit_exports USING btree (status, expires_at) INCLUDE (size_bytes, org_id);
+
 CREATE INDEX audit_exports_newest_idx ON public.audit_exports USING btree (org_id, requested_at DESC, id DESC);
 
 CREATE UNIQUE INDEX custom_rules_name_key ON public.custom_rules USING btree (org_id, name) WHERE (deleted_at IS NULL);
@@ -1311,6 +1313,8 @@ CREATE POLICY audit_chain_states_platform ON public.audit_chain_states FOR SELEC
 ALTER TABLE public.audit_exports ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY audit_exports_org ON public.audit_exports USING ((org_id = public.driftpack_org()));
+
+CREATE POLICY audit_exports_platform ON public.audit_exports FOR SELECT USING ((public.driftpack_org() = '00000000-0000-0000-0000-000000000000'::uuid));
 
 ALTER TABLE public.custom_rule_versions ENABLE ROW LEVEL SECURITY;
 

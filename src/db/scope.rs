@@ -59,7 +59,8 @@ pub async fn scope(conn: &mut PgConnection, org: OrgId) -> Result<()> {
     set(conn, org.0).await
 }
 
-/// From here to its end the transaction works for the platform: its audit chain, and no customer row.
+/// From here to its end the transaction works for the platform: its audit chain, what checks found of every chain, and the
+/// rows of packs to be counted ([`crate::exports::figures`]). No other row of a customer.
 pub async fn scope_platform(conn: &mut PgConnection) -> Result<()> {
     set(conn, Uuid::nil()).await
 }

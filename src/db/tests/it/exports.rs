@@ -258,3 +258,36 @@ async fn the_steps_of_an_export_are_the_same_in_the_database(pool: PgPool) {
     let illegal = sqlx::query("update audit_exports set status = 'expired'").execute(&world.owner);
     assert!(illegal.await.unwrap_err().to_string().contains("cannot become"));
 }
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_platform_counts_packs_and_changes_none(pool: PgPool) {
+    let world = World::new(pool).await;
+    let (built_one, waiting) = (requested(&world).await, requested(&world).await);
+    let mut tx = world.tx().await;
+    exports::begin(&mut tx, world.org, built_one.id, &cause(101)).await.unwrap();
+    exports::complete(&mut tx, world.org, built_one.id, &built(1), &cause(102)).await.unwrap();
+    tx.commit().await.unwrap();
+    let counted = async |now| {
+        let mut tx = world.app.begin().await.unwrap();
+        db::scope_platform(&mut tx).await.unwrap();
+        let figures = exports::figures(&mut tx, now).await.unwrap();
+        let told = figures
+            .into_iter()
+            .map(|one| (one.status, one.packs, one.bytes, one.expiring, one.overdue));
+        told.collect::<Vec<_>>()
+    };
+    let pending = (Status::Pending, 1, 0, 0, 0);
+    let expires = built_one.expires_at;
+    for (now, expiring, overdue) in [
+        (expires - Duration::days(31), 0, 0),
+        (expires - Duration::days(29), 1, 0),
+        (expires, 0, 1),
+    ] {
+        let done = (Status::Done, 1, 12, expiring, overdue);
+        assert_eq!(counted(now).await, [done, pending]);
+    }
+    let mut tx = world.app.begin().await.unwrap();
+    db::scope_platform(&mut tx).await.unwrap();
+    let changed = sqlx::query("update audit_exports set status = 'deleted' where id = $1");
+    assert_eq!(changed.bind(waiting.id.0).execute(&mut *tx).await.unwrap().rows_affected(), 0);
+}

@@ -1,6 +1,8 @@
 //! The operator's pages: who may see them, that what they do is what the API does, and that nobody's text becomes a page.
 
-use engine::RunState;
+use std::time::Duration;
+
+use engine::{Clock, RunState};
 use evidence::org::Role;
 use poem::http::Method;
 use serde_json::json;
@@ -66,8 +68,21 @@ impl Desk {
         text(&page)
     }
 
+    /// The page's text once it has all of these words: what is counted is kept for a while.
+    async fn shows(&mut self, path: &str, words: &[&str]) -> String {
+        let mut page = String::new();
+        for _ in 0..300 {
+            page = self.read(path).await;
+            if words.iter().all(|word| page.contains(word)) {
+                return page;
+            }
+            Clock::System.sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{words:?} are not on {path}:\n{page}");
+    }
+
     /// Sends a form under this key.
-    async fn send(&mut self, path: &str, key: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn send(&mut self, path: &str, key: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.csrf_token.clone();
         let mut form = vec![("csrf_token", token.as_str()), ("request_key", key)];
         form.extend(fields);
@@ -233,9 +248,7 @@ async fn failed_runs_are_sent_back_together_after_it_was_said_how_many(owner: Pg
     let mut desk = Desk::open(owner).await;
     let acme = desk.office.server.org.to_string();
     let (first, second) = (desk.office.failed(&acme).await, desk.office.failed("other").await);
-    let page = desk.read("/ops/failures").await;
-    assert!(page.contains("2 failed runs") && page.contains("No space left on device"), "{page}");
-
+    desk.shows("/ops/failures", &["2 failed runs", "No space left on device"]).await;
     let like = second.to_string();
     let trial = desk.send("/ops/failures/check", "", &[("like", &like)]).await;
     let trial = text(&trial);
@@ -320,6 +333,7 @@ async fn the_list_is_filtered_and_paged_by_its_address(owner: PgPool) {
     for _ in 0..51 {
         queued.push(desk.office.start(Errand::default(), "other").await);
     }
+    queued.sort_unstable();
     let shows = |page: &str, run_id: Uuid| page.contains(&format!("/ops/runs/{run_id}\""));
     let newest = desk.read("/ops/runs").await;
     assert!(shows(&newest, queued[50]) && !shows(&newest, failed));
@@ -393,8 +407,8 @@ async fn what_workflows_and_people_write_is_shown_as_text(owner: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn alarms_of_chains_stand_first_and_packs_are_counted(owner: PgPool) {
     let mut desk = Desk::open(owner.clone()).await;
-    let calm = desk.read("/ops/chains").await;
-    assert!(calm.contains("No chain is in trouble") && !calm.contains("role=\"alert\""), "{calm}");
+    let calm = desk.shows("/ops/chains", &["No chain is in trouble", "To download"]).await;
+    assert!(!calm.contains("role=\"alert\""), "{calm}");
     sqlx::query(
         "insert into audit_chain_states
                 (chain, status, checked_at, checked_by, message, alarm_since, first_bad_seq, first_bad_kind)
@@ -412,20 +426,10 @@ async fn alarms_of_chains_stand_first_and_packs_are_counted(owner: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn workers_and_queues_are_shown_with_what_they_hold(owner: PgPool) {
     let mut desk = Desk::open(owner).await;
-    assert!(desk.read("/ops/queues").await.contains("No worker"));
+    desk.shows("/ops/queues", &["No worker"]).await;
     desk.office.failed("nobody's").await;
     let acme = desk.office.server.org.to_string();
     desk.office.start(Errand::default(), &acme).await;
-    // What is known is kept for two seconds.
-    let mut page = String::new();
-    for _ in 0..100 {
-        page = text(&desk.get("/ops/live/queues").await);
-        if page.contains("Who waits") {
-            break;
-        }
-        engine::Clock::System.sleep(std::time::Duration::from_millis(100)).await;
-    }
-    for words in ["test.errand", "errands 1.0", "Acme", "by minute of the last hour: 1"] {
-        assert!(page.contains(words), "{words} is not in\n{page}");
-    }
+    let words = ["Who waits", "test.errand", "errands 1.0", "Acme", "of the last hour: 1"];
+    desk.shows("/ops/live/queues", &words).await;
 }

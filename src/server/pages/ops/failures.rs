@@ -134,10 +134,10 @@ impl Asked {
     async fn resolved(&self, admin: &PlatformAdmin) -> Result<Failed> {
         let state = &admin.context.state;
         let given = |name, text: &String| {
-            let text = filter::plain(name, text.clone())?;
+            let text = filter::plain(name, text)?;
             Ok::<_, Error>(Some(text).filter(|text| !text.is_empty()))
         };
-        let of = filter::plain("of", self.of.clone())?;
+        let of = filter::plain("of", &self.of)?;
         let failed = Failed {
             workflow: given("workflow", &self.workflow)?,
             key: filter::key(state, &of).await?,

@@ -13,7 +13,7 @@ use crate::errors::Result;
 use crate::state::State;
 
 /// Ended runs are counted from so many hours ago.
-pub(super) const COUNTED_HOURS: i64 = 24;
+const COUNTED_HOURS: i64 = 24;
 /// Minutes of a sparkline.
 pub(super) const MINUTES: usize = 60;
 /// The newest runs that a sparkline is drawn from.
@@ -25,7 +25,6 @@ const KEYS: usize = 20;
 /// Runs by workflow and state.
 pub(super) struct Counted {
     pub(super) counts: Vec<Count>,
-    pub(super) counted_at: Time,
 }
 
 /// What is due, and who does it.
@@ -75,8 +74,7 @@ impl Figures {
 pub(super) async fn counts(state: &Arc<State>, now: Time) -> Result<Option<Arc<Counted>>> {
     let engine = state.engine.clone();
     let count = async move {
-        let counts = engine.counts(now - TimeDelta::hours(COUNTED_HOURS)).await?;
-        Ok(Counted { counts, counted_at: now })
+        Ok(Counted { counts: engine.counts(now - TimeDelta::hours(COUNTED_HOURS)).await? })
     };
     state.ops.counts.get(count).await
 }

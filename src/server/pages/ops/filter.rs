@@ -28,9 +28,9 @@ impl Filter {
         let mut text = |name: &str| query.remove(name).unwrap_or_default();
         let (word, after) = (text("state"), text("after"));
         let mut filter = Self {
-            workflow: plain("workflow", text("workflow"))?,
-            of: plain("of", text("of"))?,
-            error: plain("error", text("error"))?,
+            workflow: plain("workflow", &text("workflow"))?,
+            of: plain("of", &text("of"))?,
+            error: plain("error", &text("error"))?,
             ..Self::default()
         };
         if !word.is_empty() {
@@ -105,7 +105,7 @@ pub(super) async fn key(state: &State, of: &str) -> Result<Option<String>> {
 }
 
 /// A text to compare stored ones with; none of those holds a NUL.
-pub(super) fn plain(name: &str, text: String) -> Result<String> {
+pub(super) fn plain(name: &str, text: &str) -> Result<String> {
     if text.contains('\0') {
         return Err(wrong(name, "must not hold a NUL character"));
     }

@@ -76,8 +76,8 @@ impl Page {
         is_newest.then(|| self.filter.address("/ops/live/runs", None))
     }
 
-    fn is_state(&self, state: &RunState) -> bool {
-        self.filter.state == Some(*state)
+    fn is_state(&self, state: RunState) -> bool {
+        self.filter.state == Some(state)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::pages::{answer, form, text};
 /// Ticks ahead that are told.
 const NEXT: usize = 3;
 /// As far ahead as they are looked for.
-const AHEAD: TimeDelta = TimeDelta::days(366 * 2);
+const AHEAD: TimeDelta = TimeDelta::days(366 * 5);
 /// Most ticks of a backfill.
 const TICKS_MAX: usize = 1000;
 /// Ticks of a backfill that are told before it is asked for.

@@ -6,11 +6,6 @@ use uuid::Uuid;
 
 use crate::pages::text::{self, Badge};
 
-/// The state of a run.
-pub(super) fn state(state: RunState) -> Badge {
-    Badge { tone: tone(state), word: state.as_str() }
-}
-
 /// The state of a run, and what was asked of it and has not happened yet.
 pub(super) fn stand(run: &RunView) -> Badge {
     let word = match run.state {
@@ -127,8 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_asked_to_stop_says_so_until_it_has() {
+    fn a_run_is_told_from_its_neighbours_by_the_end_of_its_id() {
         assert_eq!(short(&Uuid::from_u128(0x0123_4567_89ab_cdef)), "…89abcdef");
-        assert_eq!(state(RunState::Failed).tone, "bad");
     }
 }
