@@ -5,7 +5,7 @@
 //! - What is old is told with its age, or not at all.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,19 +15,27 @@ use crate::errors::{Error, Result, describe};
 
 /// A page waits so long for figures that are not there.
 const PATIENCE: Duration = Duration::from_millis(40);
-/// Kept for so many times as long as they are fresh.
+/// Shown for so many times as long as they are fresh.
 const STALE: u32 = 6;
 
 /// Figures, and whoever counts them.
 pub(super) struct Kept<T> {
     /// Counted again when they are older.
     fresh: Duration,
+    /// Not shown when they are older.
+    shown: Duration,
     inner: Arc<Inner<T>>,
 }
 
 struct Inner<T> {
-    known: Mutex<Option<(Instant, Arc<T>)>>,
+    known: Mutex<Known<T>>,
     is_being_counted: AtomicBool,
+}
+
+struct Known<T> {
+    /// Raised when what is counted has changed: a count that began before that is not kept.
+    round: u64,
+    figures: Option<(Instant, Arc<T>)>,
 }
 
 /// Whoever counts: gives the turn back, however it ends.
@@ -41,8 +49,9 @@ impl<T> Drop for Turn<T> {
 
 impl<T: Send + Sync + 'static> Kept<T> {
     pub(super) fn new(fresh: Duration) -> Self {
-        let inner = Inner { known: Mutex::new(None), is_being_counted: AtomicBool::new(false) };
-        Self { fresh, inner: Arc::new(inner) }
+        let known = Mutex::new(Known { round: 0, figures: None });
+        let inner = Inner { known, is_being_counted: AtomicBool::new(false) };
+        Self { fresh, shown: fresh * STALE, inner: Arc::new(inner) }
     }
 
     /// The figures; `None`: they are being counted, ask again.
@@ -50,9 +59,9 @@ impl<T: Send + Sync + 'static> Kept<T> {
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let known = self.look();
+        let known = self.inner.known().figures.clone();
         let age = known.as_ref().map(|(at, _)| at.elapsed());
-        let shown = known.filter(|(at, _)| at.elapsed() < self.fresh * STALE);
+        let shown = known.filter(|(at, _)| at.elapsed() < self.shown);
         let shown = shown.map(|(_, figures)| figures);
         if age.is_some_and(|age| age < self.fresh)
             || self.inner.is_being_counted.swap(true, Ordering::AcqRel)
@@ -72,22 +81,28 @@ impl<T: Send + Sync + 'static> Kept<T> {
 
     /// Lets the next look count anew, because somebody has just changed what is counted.
     pub(super) fn forget(&self) {
-        *self.inner.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut known = self.inner.known();
+        known.round += 1;
+        known.figures = None;
     }
+}
 
-    fn look(&self) -> Option<(Instant, Arc<T>)> {
-        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl<T> Inner<T> {
+    fn known(&self) -> MutexGuard<'_, Known<T>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 async fn counted<T>(turn: Turn<T>, count: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
-    let begun = Instant::now();
+    let (begun, round) = (Instant::now(), turn.0.known().round);
     let figures = count.await.inspect_err(|error| {
         tracing::warn!(cause = %describe(error), "the operator's figures were not counted");
     })?;
     let figures = Arc::new(figures);
-    let mut known = turn.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-    *known = Some((begun, Arc::clone(&figures)));
+    let mut known = turn.0.known();
+    if known.round == round {
+        known.figures = Some((begun, Arc::clone(&figures)));
+    }
     drop(known);
     Ok(figures)
 }
@@ -96,37 +111,66 @@ async fn counted<T>(turn: Turn<T>, count: impl Future<Output = Result<T>>) -> Re
 mod tests {
     use std::sync::atomic::AtomicU32;
 
+    use tokio::sync::oneshot;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_fresh_is_not_counted_again_and_what_is_stale_is_counted_behind_the_look() {
-        static COUNTS: AtomicU32 = AtomicU32::new(0);
-        let kept = Kept::new(Duration::from_secs(5));
-        let look = || kept.get(async { Ok(COUNTS.fetch_add(1, Ordering::Relaxed) + 1) });
-        assert_eq!(look().await.unwrap().as_deref(), Some(&1));
-        assert_eq!(look().await.unwrap().as_deref(), Some(&1));
-        tokio::time::advance(Duration::from_secs(6)).await;
-        assert_eq!(look().await.unwrap().as_deref(), Some(&1), "shown while it is counted anew");
-        tokio::task::yield_now().await;
-        assert_eq!(look().await.unwrap().as_deref(), Some(&2));
-        tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(look().await.unwrap().as_deref(), Some(&3), "what is too old is not shown");
-        kept.forget();
-        assert_eq!(look().await.unwrap().as_deref(), Some(&4));
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// Figures that are fresh, and shown, for so long.
+    fn kept(fresh: Duration, shown: Duration) -> Kept<u32> {
+        Kept { shown, ..Kept::new(fresh) }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn what_is_fresh_is_counted_once_unless_it_is_forgotten() {
+        let kept = kept(LONG, LONG);
+        for count in [1, 2] {
+            assert_eq!(kept.get(async move { Ok(count) }).await.unwrap().as_deref(), Some(&1));
+        }
+        kept.forget();
+        assert_eq!(kept.get(async { Ok(3) }).await.unwrap().as_deref(), Some(&3));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_fresh_is_shown_while_it_is_counted_anew_and_what_is_old_is_not_shown() {
+        static COUNTS: AtomicU32 = AtomicU32::new(0);
+        let count = || async { Ok(COUNTS.fetch_add(1, Ordering::Relaxed) + 1) };
+        let shown_long = kept(Duration::ZERO, LONG);
+        assert_eq!(shown_long.get(count()).await.unwrap().as_deref(), Some(&1));
+        assert_eq!(shown_long.get(count()).await.unwrap().as_deref(), Some(&1));
+        while shown_long.get(count()).await.unwrap().as_deref() == Some(&1) {
+            tokio::task::yield_now().await;
+        }
+        let never_shown = kept(Duration::ZERO, Duration::ZERO);
+        for number in [7, 8] {
+            let figures = never_shown.get(async move { Ok(number) }).await.unwrap();
+            assert_eq!(figures.as_deref(), Some(&number));
+        }
+    }
+
+    #[tokio::test]
     async fn a_count_that_takes_long_or_panics_keeps_nobody_waiting_or_locked_out() {
-        let kept = Kept::<u32>::new(Duration::from_secs(5));
-        let slow = async {
-            tokio::time::timeout(Duration::from_secs(9), std::future::pending::<()>()).await.ok();
-            Ok(7)
-        };
+        let kept = kept(LONG, LONG);
+        let (end, ended) = oneshot::channel();
+        let slow = async { Ok(ended.await.unwrap()) };
         assert_eq!(kept.get(slow).await.unwrap(), None);
         assert_eq!(kept.get(async { Ok(1) }).await.unwrap(), None, "somebody counts");
-        tokio::time::advance(Duration::from_secs(10)).await;
-        tokio::task::yield_now().await;
+        end.send(7).unwrap();
+        while kept.get(async { Ok(1) }).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(kept.get(async { Ok(1) }).await.unwrap().as_deref(), Some(&7));
+        let (end, ended) = oneshot::channel();
+        kept.forget();
+        assert_eq!(kept.get(async { Ok(ended.await.unwrap()) }).await.unwrap(), None);
+        kept.forget();
+        end.send(8).unwrap();
+        while kept.get(async { Ok(9) }).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let figures = kept.get(async { Ok(9) }).await.unwrap();
+        assert_eq!(figures.as_deref(), Some(&9), "what was counted before the change is not kept");
         kept.forget();
         assert!(kept.get(async { panic!("a count that panics") }).await.is_err());
         assert_eq!(kept.get(async { Ok(2) }).await.unwrap().as_deref(), Some(&2));

@@ -22,7 +22,7 @@ const LEAST: f64 = 3.0;
 const NAME_CHARS: usize = 24;
 /// Steps that are drawn; the table has more.
 pub(super) const STEPS_MAX: usize = 60;
-const TICKS: u8 = 6;
+const TICKS: u8 = 5;
 
 /// What is on record of a run, as far as it is drawn.
 pub(super) struct Record<'a> {
@@ -105,19 +105,15 @@ impl Record<'_> {
         Row::new("run", bars)
     }
 
-    /// A row for each step that has left a mark, in the order of their first.
+    /// A row for each step that has left a mark, in the order of their places.
     fn rows(&self) -> Vec<Row> {
-        let mut named: Vec<(&str, u32)> = Vec::new();
-        for step in self.past_steps.iter().chain(self.steps) {
-            let name = (step.name.as_str(), step.occurrence);
-            if !named.contains(&name) {
-                named.push(name);
-            }
-            if named.len() == STEPS_MAX {
-                break;
-            }
-        }
-        named.into_iter().map(|name| self.row(name)).collect()
+        let all = self.past_steps.iter().chain(self.steps);
+        let mut named: Vec<_> =
+            all.map(|step| (step.seq, step.name.as_str(), step.occurrence)).collect();
+        named.sort_unstable();
+        named.dedup();
+        named.truncate(STEPS_MAX);
+        named.into_iter().map(|(_, name, occurrence)| self.row((name, occurrence))).collect()
     }
 
     fn row(&self, (name, occurrence): (&str, u32)) -> Row {
