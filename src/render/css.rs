@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::escape::is_invisible;
+use evidence::visible::is_invisible;
 
 /// `text` as a quoted string; whatever it holds, it stays one.
 pub(crate) fn string(text: &str) -> String {

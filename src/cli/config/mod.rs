@@ -169,7 +169,11 @@ impl Config {
                 "a number of milliseconds",
             )),
             scan_max_bytes: source.parse("scan_max_bytes", SCAN_MAX_BYTES, "a number of bytes"),
-            writes_per_minute: source.parse("writes_per_minute", server::limiter::Quota::writes().limit, "a whole number"),
+            writes_per_minute: source.parse(
+                "writes_per_minute",
+                server::limiter::Quota::writes().limit,
+                "a whole number",
+            ),
             unknown: Vec::new(),
         };
         // Known to the program, though not to its services: `driftpack migrate` reads it.

@@ -72,6 +72,11 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// `1 finding`, `12 findings`.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// A size: `812 B`, `4.1 MB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
