@@ -9,7 +9,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
+};
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use evidence::time::Time;
 use serde::{Deserialize, Serialize};
@@ -74,8 +76,11 @@ impl SigningKey {
     }
 
     /// The private key as PKCS#8 PEM, to be written to a file of its owner. Overwritten when dropped.
+    ///
+    /// Without the public key beside it (version 1): OpenSSL 3.0 reads no other.
     pub fn to_pkcs8_pem(&self) -> impl AsRef<str> + use<> {
-        self.inner.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key always has a PKCS#8 form")
+        let key = KeypairBytes { secret_key: self.inner.to_bytes(), public_key: None };
+        key.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key always has a PKCS#8 form")
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {

@@ -132,6 +132,7 @@ impl Pack {
             Some("collect") => "reading findings, scans and the audit log",
             Some("attest") => "verifying the audit chain",
             Some("render") => "printing the summary",
+            Some("stamp") => "having it dated",
             Some("seal") => "sealing the ZIP",
             Some("publish_object" | "publish") => "publishing",
             Some(_) => "tidying up",
