@@ -44,7 +44,6 @@ pub(super) fn route(routes: Route) -> Route {
         .at("/ops/chains", get(page!(chains::show)))
 }
 
-#[expect(clippy::unused_async, reason = "handlers are async")]
 async fn home(_: Request) -> Result<Response> {
     answer::redirect("/ops/runs")
 }
