@@ -51,8 +51,11 @@ async fn a_pack_bears_a_token_that_openssl_verifies_with_the_authoritys_root() {
     assert!(!listed.contains(STAMP), "what is made after the list is not in it");
     let provenance: Value =
         serde_json::from_slice(&std::fs::read(folder.join("provenance.json")).unwrap()).unwrap();
-    let named = provenance["time_stamp_authority"].as_str().unwrap();
-    assert!(named.ends_with("/tsr") && !named.contains("Secret-tsa"), "{named}");
+    let authority_name = provenance["time_stamp_authority"].as_str().unwrap();
+    assert!(
+        authority_name.ends_with("/tsr") && !authority_name.contains("Secret-tsa"),
+        "{authority_name}"
+    );
     assert!(!app.log().contains("Secret-tsa"));
     // The commands of the pack's own walkthrough, word by word.
     let text = std::fs::read_to_string(folder.join("AUDIT_LOG_VERIFY.md")).unwrap();

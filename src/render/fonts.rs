@@ -54,10 +54,10 @@ static STYLE: LazyLock<String> = LazyLock::new(|| {
     FACES.iter().fold(String::new(), |mut style, face| {
         let Face { family, weight, range, file } = face;
         let data = BASE64.encode(file);
-        write!(
+        writeln!(
             style,
             "@font-face{{font-family:\"{family}\";font-weight:{weight};unicode-range:{range};\
-             src:url(data:font/woff2;base64,{data}) format(\"woff2\")}}\n"
+             src:url(data:font/woff2;base64,{data}) format(\"woff2\")}}"
         )
         .expect("writing to a String cannot fail");
         style

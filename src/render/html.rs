@@ -151,6 +151,7 @@ impl Page<'_> {
         self.report.controls.chunk_by(|one, next| one.framework == next.framework)
     }
 
+    #[expect(clippy::unused_self, reason = "templates call methods")]
     fn not_due(&self, level: &Sla) -> String {
         format::count(level.roll_forward.open_at_end.saturating_sub(level.overdue_open))
     }

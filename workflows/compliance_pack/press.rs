@@ -115,7 +115,7 @@ fn press(
             None => return Err(io::Error::other("the writer of the entry is gone").into()),
         }
     }
-    let (sink, packed) = packer.finish()?;
+    let (sink, pressed) = packer.finish()?;
     sink.finish()?;
-    Ok(packed)
+    Ok(pressed)
 }

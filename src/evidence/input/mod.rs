@@ -41,6 +41,7 @@ pub const ATTRIBUTES_MAX: usize = 200;
 
 /// What a file turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and scans are what comes")]
 pub enum Reading {
     Scan(Observation),
     /// A Terraform state: useful to name its version, never a scan.

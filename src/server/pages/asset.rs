@@ -36,7 +36,6 @@ pub(super) fn route(routes: Route) -> Route {
     routes.at("/assets/:version/:name", get(super::page!(show)))
 }
 
-#[expect(clippy::unused_async, reason = "handlers are async")]
 async fn show(request: Request) -> Result<Response> {
     let name = request.raw_path_param("name").unwrap_or_default();
     let is_current = request.raw_path_param("version") == Some(VERSION.as_str());

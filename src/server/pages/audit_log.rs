@@ -82,25 +82,16 @@ async fn render(
         if limit == 0 { Vec::new() } else { chain::list(&mut tx, chain, &filter).await? };
     let people = People::of(&mut tx, scope.org.id).await?;
     tx.commit().await?;
-    let (older, newer) = match &action {
-        Some(action) => {
-            let last = entries
-                .last()
-                .filter(|_| entries.len() == SHOWN as usize)
-                .map(|entry| entry.seq.to_string());
-            (
-                None,
-                last.map(|last| {
-                    form::address("", &[("action", Some(action)), ("after", Some(&last))])
-                }),
-            )
-        }
-        None => {
-            entries.reverse();
-            let to = |before: i64| form::address("", &[("before", Some(&before.to_string()))]);
-            let older = (after_seq > 0).then(|| to(after_seq + 1));
-            (older, (before <= head).then(|| to((before + step).min(head + 1))))
-        }
+    let (older, newer) = if let Some(action) = &action {
+        let last = entries.last().filter(|_| entries.len() == SHOWN as usize);
+        let to =
+            |last: String| form::address("", &[("action", Some(action)), ("after", Some(&last))]);
+        (None, last.map(|entry| to(entry.seq.to_string())))
+    } else {
+        entries.reverse();
+        let to = |before: i64| form::address("", &[("before", Some(&before.to_string()))]);
+        let older = (after_seq > 0).then(|| to(after_seq + 1));
+        (older, (before <= head).then(|| to((before + step).min(head + 1))))
     };
     let frame = Frame::new(visit, Some(&scope.org.slug), Place::AuditLog, "Audit log");
     let now = scope.context.now;

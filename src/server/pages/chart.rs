@@ -28,25 +28,16 @@ pub(super) fn columns(title: &str, columns: &[Column], top: f64, unit: &str) -> 
     let step = (WIDTH - LEFT) / count(columns.len().max(1));
     for (n, column) in columns.iter().enumerate() {
         let (x, width) = (LEFT + step * count(n) + step * 0.15, step * 0.7);
-        match column.value {
-            Some(value) => {
-                let height = ((HEIGHT - BOTTOM - TOP) * value / top).max(1.0);
-                let y = HEIGHT - BOTTOM - height;
-                let _ = write!(
-                    svg,
-                    r#"<rect class="bar" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" rx="2"><title>{}</title></rect>"#,
-                    escaped(&column.told)
-                );
-            }
-            None => {
-                let height = HEIGHT - BOTTOM - TOP;
-                let _ = write!(
-                    svg,
-                    r#"<rect class="none" x="{x:.1}" y="{TOP}" width="{width:.1}" height="{height:.1}" rx="2"><title>{}</title></rect>"#,
-                    escaped(&column.told)
-                );
-            }
-        }
+        let height = column.value.map_or(HEIGHT - BOTTOM - TOP, |value| {
+            ((HEIGHT - BOTTOM - TOP) * value / top).max(1.0)
+        });
+        let class = if column.value.is_some() { "bar" } else { "none" };
+        let y = HEIGHT - BOTTOM - height;
+        let _ = write!(
+            svg,
+            r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" rx="2"><title>{}</title></rect>"#,
+            escaped(&column.told)
+        );
         // With many columns every second label, or fewer.
         let every = columns.len().div_ceil(12).max(1);
         if n % every == 0 {

@@ -8,6 +8,11 @@
 //!   value is escaped by the templates.
 //! - Who is not signed in is sent to sign in and comes back to where they were going.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates hand over what they have by reference"
+)]
+
 mod answer;
 mod asset;
 mod audit_log;

@@ -53,8 +53,8 @@ pub(super) fn span(seconds: u64) -> String {
 pub(super) fn took(millis: i64) -> String {
     match millis {
         ..1000 => format!("{} ms", millis.max(0)),
-        ..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        ..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
+        1000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
         _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
     }
 }
@@ -64,7 +64,7 @@ pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 * 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);

@@ -73,7 +73,7 @@ fn uploading(request: RequestBuilder, desk: &Desk, token: &str, file: &str) -> R
 }
 
 fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.to_vec()).unwrap()
+    String::from_utf8(answer.body.clone()).unwrap()
 }
 
 #[sqlx::test(migrations = false)]
