@@ -136,7 +136,7 @@ const COLUMNS: [&str; 7] = [
     "time stamp",
 ];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_attack_is_caught_by_what_the_document_says_and_by_nothing_else() {
     let authority = Authority::start().await;
     let settings = vec![("DRIFTWISE_TSA_URL", authority.url.clone())];
