@@ -3,6 +3,7 @@
 //! Invariant: each look reads a given number of the newest rows through an index, however many there are, and says how far
 //! it came.
 
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
@@ -30,7 +31,7 @@ impl Client {
             since,
             i64::try_from(most).unwrap_or(i64::MAX),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.plain().await?)
         .await?;
         let read: u64 = rows.iter().map(|row| row.runs.unsigned_abs()).sum();
         let oldest = rows.iter().map(|row| row.oldest).min().filter(|_| read >= most as u64);
@@ -65,7 +66,7 @@ impl Client {
             "#,
             i64::try_from(most).unwrap_or(i64::MAX),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.plain().await?)
         .await?;
         rows.into_iter()
             .map(|row| {
@@ -102,6 +103,14 @@ impl Client {
             .map_err(|reason| Error::Schedule { name: schedule.name.clone(), reason })
     }
 
+    /// A transaction whose statements are not compiled to machine code first: by their estimates these look long, and the
+    /// compiling would take many times as long as they do.
+    async fn plain(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("set local jit = off").execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
     /// How many ended runs are kept beyond their retention, waiting for [`Self::purge`]; counted up to `most` of each workflow.
     pub async fn purgeable(&self, most: usize) -> Result<u64, Error> {
         let count = sqlx::query_scalar!(
@@ -122,7 +131,7 @@ impl Client {
             "#,
             i64::try_from(most).unwrap_or(i64::MAX),
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *self.plain().await?)
         .await?;
         Ok(count.unsigned_abs())
     }
