@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bundle::keys::{PublicKey, PublicKeys};
 use bundle::testing::damage::{Case, corpus};
 use bundle::testing::sample;
 use bundle::verify::{Options, Outcome, verify};
@@ -26,10 +27,7 @@ struct Shelf {
 
 impl Shelf {
     fn new() -> Self {
-        let shelf = Self { dir: tempfile::tempdir().unwrap() };
-        let key = sample().key.public();
-        std::fs::write(shelf.path("key.pem"), key.to_pem().unwrap()).unwrap();
-        shelf
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -47,8 +45,24 @@ impl Shelf {
         let older = case.against.iter().enumerate();
         let older: Vec<_> =
             older.map(|(n, zip)| self.put(&format!("{}-older-{n}.zip", case.id), zip)).collect();
-        let is_pinned = !case.keys.is_empty();
-        json!({"zip": self.put(&format!("{}.zip", case.id), &case.zip), "pinned": is_pinned, "against": older})
+        let zip = self.put(&format!("{}.zip", case.id), &case.zip);
+        json!({"zip": zip, "keys": self.keys(&case.keys), "trust": trust(&case.keys), "against": older})
+    }
+
+    /// A file with these keys as they are published; none: null.
+    fn keys(&self, keys: &[PublicKey]) -> Value {
+        let list = PublicKeys { keys: keys.to_vec() }.render();
+        let name = format!("{}.json", bundle::digest::sha256_hex(list.as_bytes()));
+        if keys.is_empty() { Value::Null } else { self.put(&name, list.as_bytes()).into() }
+    }
+}
+
+/// What is to be chosen on the page: the keys of the service, which are the corpus's; those of a list that is typed in; or none.
+fn trust(keys: &[PublicKey]) -> &'static str {
+    match keys {
+        [] => "none",
+        [key] if *key == sample().key.public() => "service",
+        _ => "own",
     }
 }
 
@@ -63,19 +77,18 @@ import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location('verify_pack', sys.argv[1])
 pack = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
-key = pack.read_key(open(sys.argv[2]).read())
 for line in sys.stdin:
     job = json.loads(line)
-    report = pack.verify(job['zip'], [key] if job['pinned'] else [], job['against'])
+    keys = pack.read_keys(open(job['keys']).read()) if job['keys'] else []
+    report = pack.verify(job['zip'], keys, job['against'])
     print(json.dumps({'result': report.result, 'exit': pack.EXIT[report.result], 'checks': report.checks}), flush=True)
 ";
 
 /// What `verify_pack.py` says about each job.
-fn python(shelf: &Shelf, jobs: &[Value]) -> Vec<Value> {
+fn python(jobs: &[Value]) -> Vec<Value> {
     let mut child = Command::new("python3")
         .args(["-B", "-I", "-c", DRIVER])
         .arg(program())
-        .arg(shelf.path("key.pem"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -102,7 +115,7 @@ fn the_python_verifier_agrees_on_every_damage() {
     let (shelf, cases) = (Shelf::new(), corpus());
     let jobs: Vec<_> = cases.iter().map(|case| shelf.job(case)).collect();
     let mut wrong = Vec::new();
-    for (case, answer) in cases.iter().zip(python(&shelf, &jobs)) {
+    for (case, answer) in cases.iter().zip(python(&jobs)) {
         let expected = (json!(case.result.as_str()), json!(case.result.exit_code()));
         if (&answer["result"], &answer["exit"]) != (&expected.0, &expected.1) {
             wrong.push(format!("{}: {expected:?}, and Python says {answer:#}", case.id));
@@ -138,17 +151,18 @@ fn both_verifiers_agree_on_changes_that_nobody_chose() {
     let mut random = StdRng::seed_from_u64(SEED);
     let options = Options { keys: vec![sample().key.public()], ..Options::default() };
     let (mut jobs, mut ours) = (Vec::new(), Vec::new());
+    let keys = shelf.keys(&options.keys);
     while jobs.len() < MUTATIONS {
         let zip = mutated(&whole, &mut random);
         if zip == whole {
             continue;
         }
         let path = shelf.put(&format!("{}.zip", jobs.len()), &zip);
-        jobs.push(json!({"zip": path, "pinned": true, "against": []}));
+        jobs.push(json!({"zip": path, "keys": keys, "against": []}));
         ours.push(verify(Cursor::new(&zip), &options).result);
     }
     let good = files(Path::new(&shelf.put("good.zip", &whole)));
-    for ((job, ours), theirs) in jobs.iter().zip(ours).zip(python(&shelf, &jobs)) {
+    for ((job, ours), theirs) in jobs.iter().zip(ours).zip(python(&jobs)) {
         assert_eq!(theirs["result"], ours.as_str(), "{job}: {theirs:#}");
         // Only the bits that fill the last byte of packed data are no part of a file.
         if ours == Outcome::Ok {
@@ -157,7 +171,7 @@ fn both_verifiers_agree_on_changes_that_nobody_chose() {
     }
 }
 
-/// One case of each answer, and the case with an earlier pack.
+/// One case of each answer, a case with an earlier pack, and the case with a key that has ended.
 fn one_of_each(cases: &[Case]) -> Vec<&Case> {
     let answers = [Outcome::Ok, Outcome::Broken, Outcome::Truncated, Outcome::Incomplete];
     let mut found: Vec<_> = answers
@@ -165,20 +179,18 @@ fn one_of_each(cases: &[Case]) -> Vec<&Case> {
         .filter_map(|answer| cases.iter().find(|case| case.result == *answer))
         .collect();
     found.extend(cases.iter().find(|case| !case.against.is_empty()));
-    assert_eq!(found.len(), 5);
+    found.extend(cases.iter().find(|case| trust(&case.keys) == "own"));
+    assert_eq!(found.len(), 6);
     found
 }
 
 #[test]
 fn the_programs_themselves_end_with_the_code_of_their_answer() {
     let (shelf, cases) = (Shelf::new(), corpus());
-    let key = shelf.path("key.pem").display().to_string();
     for case in one_of_each(&cases) {
         let job = shelf.job(case);
         let mut args = vec![job["zip"].as_str().unwrap()];
-        if !case.keys.is_empty() {
-            args.extend(["--key", &key]);
-        }
+        args.extend(job["keys"].as_str().into_iter().flat_map(|keys| ["--key", keys]));
         for older in job["against"].as_array().unwrap() {
             args.extend(["--against", older.as_str().unwrap()]);
         }

@@ -17,8 +17,9 @@ try {
   await page.waitForSelector('html[data-ready=true]');
   page.context().on('request', (request) => asked.push(`${request.method()} ${request.url()}`));
   await page.click('summary');
-  for (const { zip, pinned, against } of jobs) {
-    await page.check(`input[name=trust][value=${pinned ? 'service' : 'none'}]`);
+  for (const { zip, keys, trust, against } of jobs) {
+    await page.check(`input[name=trust][value=${trust}]`);
+    if (trust === 'own') await page.fill('#own-key', await readFile(keys, 'utf8'));
     await page.setInputFiles('#against', against);
     await page.evaluate(() => { document.getElementById('answer').hidden = true; });
     await page.setInputFiles('#pack', zip);

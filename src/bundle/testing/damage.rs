@@ -10,6 +10,7 @@ mod container;
 mod entries;
 mod figures;
 mod raw;
+mod stamp;
 mod table;
 
 pub use table::markdown;
@@ -45,8 +46,22 @@ enum Make {
 enum Key {
     /// The organisation's.
     Pinned,
+    /// The organisation's, from its list of keys, which says that it was valid only before the pack was signed.
+    Expired,
     /// None: trust on first use.
     None,
+}
+
+impl Key {
+    /// What the verifier is given.
+    fn given(self) -> Vec<PublicKey> {
+        let key = sample().key;
+        match self {
+            Self::Pinned => vec![key.public()],
+            Self::Expired => vec![key.valid(None, Some(super::period().start)).public()],
+            Self::None => Vec::new(),
+        }
+    }
 }
 
 const fn damage(
@@ -88,6 +103,12 @@ impl Damage {
         self
     }
 
+    /// The verifier is given a list in which the key has ended.
+    const fn with_an_expired_key(mut self) -> Self {
+        self.key = Key::Expired;
+        self
+    }
+
     /// The verifier is given an earlier pack, too.
     const fn against(mut self, older: fn() -> Sample) -> Self {
         self.against = Some(older);
@@ -126,11 +147,12 @@ pub struct Case {
     pub against: Vec<Vec<u8>>,
 }
 
-const GROUPS: [(&str, &[Damage]); 4] = [
+const GROUPS: [(&str, &[Damage]); 5] = [
     ("The container", container::DAMAGES),
     ("The list of files", entries::DAMAGES),
     ("Rows and figures", figures::DAMAGES),
     ("Chain, attestation and signature", chain::DAMAGES),
+    ("The time stamp", stamp::DAMAGES),
 ];
 
 const FLIPS: &str = "A bit flipped in each file";
@@ -148,7 +170,7 @@ pub fn corpus() -> Vec<Case> {
             result: damage.result,
             note: damage.note,
             zip: damage.zip(),
-            keys: if damage.key == Key::Pinned { keys.clone() } else { Vec::new() },
+            keys: damage.key.given(),
             against: damage.against.map(|older| older().zip()).into_iter().collect(),
         }));
     }

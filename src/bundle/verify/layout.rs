@@ -19,7 +19,7 @@ const END_BYTES: u64 = 22;
 const END_64_BYTES: u64 = 56;
 const LOCATOR_64_BYTES: u64 = 20;
 
-/// A directory of fifteen entries is far smaller; a larger one is not read.
+/// A directory of seventeen entries is far smaller; a larger one is not read.
 const DIRECTORY_MAX_BYTES: u64 = 1 << 20;
 
 /// Sizes are in the field for large files, because 32 bits do not hold them.

@@ -39,7 +39,7 @@ macro_rules! script {
     };
 }
 
-static ASSETS: [Asset; 16] = [
+static ASSETS: [Asset; 17] = [
     Asset { path: PAGE, kind: HTML, policy: PAGE_POLICY, text: include_str!("verify/page.html") },
     Asset {
         path: "/verify/assets/page.css",
@@ -68,6 +68,7 @@ static ASSETS: [Asset; 16] = [
     script!("report.mjs"),
     script!("shape.mjs"),
     script!("signature.mjs"),
+    script!("stamp.mjs"),
     script!("tables.mjs"),
     script!("verify.mjs"),
     script!("worker.mjs"),

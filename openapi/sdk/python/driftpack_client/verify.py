@@ -21,7 +21,7 @@ def verify(pack: str | Path, *, keys: Iterable[str] = (), against: Iterable[str 
     `against`: earlier packs of the same organisation.
     """
     try:
-        report = verify_pack.verify(pack, [verify_pack.read_key(key) for key in keys], list(against))
+        report = verify_pack.verify(pack, [key for text in keys for key in verify_pack.read_keys(text)], list(against))
     except OSError as fault:
         raise BrokenPack(f"{pack} cannot be read: {fault}") from fault
     if report.result != verify_pack.OK:

@@ -3,8 +3,9 @@
 
     python3 verify_pack.py pack.zip [--key FILE]... [--against OLDER.zip]... [--json]
 
---key      a public key that you trust: PEM, or its 32 bytes in hex or base64. Without one the key inside the pack is believed
-           (trust on first use): then the signature shows that the files belong together, not who signed them.
+--key      a public key that you trust: PEM, its 32 bytes in hex or base64, or the list that the service publishes, which says
+           until when each was valid. Without one the key inside the pack is believed (trust on first use): then the signature
+           shows that the files belong together, not who signed them.
 --against  an earlier pack of the same organisation: does the audit chain still hold what that one attested?
 
 The answer is the last line and the exit code: ok 0, broken 1, truncated 2, incomplete 3; 4: the check itself could not be done.
@@ -13,9 +14,11 @@ This file is meant to be read. It shares no code with driftpack and repeats what
 
     1  the ZIP          one form of container, names, sizes          4  the audit chain   every hash and link again
     2  the files        SHA-256 as MANIFEST.txt lists them           5  the signature     Ed25519 over all files
-    3  the figures      CSV = data.json = summary = provenance       6  earlier packs     the chain was not rewritten
+    3  the figures      CSV = data.json = summary = provenance       6  the time stamp    over this MANIFEST.txt, at a time that fits
+                                                                     7  earlier packs     the chain was not rewritten
 
-What `ok` does not mean: that whoever signed told the truth, or that summary.pdf shows the figures of data.json.
+What `ok` does not mean: that whoever signed told the truth, that summary.pdf and index.html show the figures of data.json, or that the
+time stamp is an authority's: `openssl ts -verify` says that, as step 7 of AUDIT_LOG_VERIFY.md shows.
 """
 
 import argparse
@@ -34,10 +37,13 @@ from datetime import datetime, timezone
 OK, NOTE, INCOMPLETE, TRUNCATED, BROKEN = "ok", "note", "incomplete", "truncated", "broken"
 EXIT = {OK: 0, BROKEN: 1, TRUNCATED: 2, INCOMPLETE: 3}
 
-# The files of a pack, in their order. Only the PDF may be absent.
-ENTRIES = ("summary.pdf data.json coverage_monthly.csv findings.csv scans.csv remediation_sla.csv custom_rules.csv state_sources.csv "
-           "chain-attestation.json audit_events.ndjson exceptions.csv controls.csv provenance.json AUDIT_LOG_VERIFY.md MANIFEST.txt").split()
+# The files of a pack, in their order. Only the PDF and the time stamp may be absent.
+ENTRIES = ("summary.pdf index.html data.json coverage_monthly.csv findings.csv scans.csv remediation_sla.csv custom_rules.csv state_sources.csv "
+           "chain-attestation.json audit_events.ndjson exceptions.csv controls.csv provenance.json AUDIT_LOG_VERIFY.md MANIFEST.txt "
+           "MANIFEST.txt.tsr").split()
 ATTESTATION, PROVENANCE, MANIFEST, EVENTS = "chain-attestation.json", "provenance.json", "MANIFEST.txt", "audit_events.ndjson"
+STAMP, INDEX = "MANIFEST.txt.tsr", "index.html"
+OPTIONAL = ("summary.pdf", STAMP)
 
 # The CSV files in the order of data.json, and their columns. A letter says what a column holds: # number, @ time, ? flag, * list.
 TABLES = {
@@ -158,7 +164,7 @@ def open_zip(file, report):
         report.put("names", BROKEN, f"«{name[:100]}» does not belong into a pack")
     report.require(len(set(names)) == len(names), "names", "two entries have the same name")
     report.require(places == sorted(places), "names", "the entries are not in the order of a pack")
-    for name in [n for n in ENTRIES if n not in names and n != "summary.pdf"]:
+    for name in [n for n in ENTRIES if n not in names and n not in OPTIONAL]:
         report.put("names", INCOMPLETE, f"{name} is not there")
     readable, total = {}, 0
     for name, entry in zip(names, entries):
@@ -251,7 +257,7 @@ class Pack:
 
     def __init__(self):
         self.files, self.at = {}, None
-        self.attestation = self.provenance = self.data = self.events = None
+        self.attestation = self.provenance = self.data = self.events = self.stamp = None
         self.tables, self.counted = {}, Counted()
 
 
@@ -287,6 +293,8 @@ def read_files(file, entries, report, watch):
                 drain(stream)
                 need(unpacked.sha.hexdigest() == rendered, "it has other line ends or quotes, or a mark at its beginning")
                 pack.tables[name] = rows, digest
+            elif name == STAMP:
+                check, pack.stamp = "time_stamp", stream.read(STAMP_MAX + 1)
             elif name == "summary.pdf":
                 need(stream.read(5) == b"%PDF-", "it is no PDF")
         except (Fault, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, csv.Error) as fault:
@@ -323,9 +331,12 @@ def check_manifest(pack, raw, report):
             return report.put("manifest", BROKEN, f"MANIFEST.txt has a line that is none, twice, or out of order: «{line[:100]}»")
         last = match[2]
         listed[last] = match[1]
-    for name in sorted(set(listed) ^ (set(pack.files) - {MANIFEST})):
-        report.put("manifest", BROKEN, f"{name} is {'listed, and cannot be read' if name in listed else 'there, and not listed'}")
-    for name in sorted(set(listed) & set(pack.files)):
+    # Neither the manifest itself, nor what was made over it.
+    there = set(pack.files) - {MANIFEST, STAMP}
+    for name in sorted(set(listed) ^ there):
+        report.put("manifest", BROKEN, f"{name} is {'listed, and should not be' if name in listed else 'there, and not listed'}"
+                   if name in pack.files else f"{name} is listed, and cannot be read")
+    for name in sorted(set(listed) & there):
         actual = pack.files[name].sha.hexdigest()
         report.require(actual == listed[name], "manifest", f"{name} was changed: SHA-256 {actual}, listed {listed[name]}")
     report.done("manifest", f"{len(listed)} files, each with the listed SHA-256")
@@ -412,23 +423,34 @@ class Maybe:
         self.shape = shape
 
 
+def one_of(*words):
+    def known(value):
+        need(isinstance(value, str) and value in words, f"{str(value)[:40]!r} is none of {', '.join(words)}")
+    return known
+
+
 ROLL_SHAPE = {name: count for name in ROLL}
 QUERY_SHAPE = {"name": str, "sql": str, "sql_sha256": str, "parameters": dict}
-RUN_SHAPE = {"first": Maybe(integer), "last": Maybe(integer), "missing": list}
+RUN_SHAPE = {"first": Maybe(integer), "last": Maybe(integer), "missing": list, "missing_total": count}
 PERIOD_SHAPE = {"start": moment, "end": moment}
+PLAN, ROLE = one_of("free", "team", "enterprise"), one_of("viewer", "member", "admin", "owner")
 PROVENANCE_SHAPE = {
-    "schema": str, "product": {"name": str, "version": str, "build": str, "base_url": str},
-    "org": {"id": uuid, "slug": str, "name": str},
-    "request": {"export_id": uuid, "requested_by": uuid, "role": str, "auth_method": str, "request_id": Maybe(str), "requested_at": moment},
+    "schema": str, "product": {"name": str, "version": str, "build": str, "base_url": str, "environment": str},
+    "org": {"id": uuid, "slug": str, "name": str}, "plan": {"plan": PLAN, "since": moment, "window_days": Maybe(count)},
+    "request": {"export_id": uuid, "requested_by": uuid, "role": ROLE, "auth_method": str, "request_id": Maybe(str), "requested_at": moment},
     "period": PERIOD_SHAPE, "period_bounds": str,
-    "snapshot": {"id": str, "taken_at": moment, "wal_lsn": Maybe(str), "migration": str}, "attempt": count,
+    "snapshot": {"id": str, "taken_at": moment, "wal_lsn": Maybe(str), "migration": str, "server_version": str, "installation": str,
+                 "isolation": str},
+    "attempt": count, "build": {"workflow": str, "run_id": uuid, "read_at": moment},
     "sections": [{"entry": str, "queries": [QUERY_SHAPE], "rows": Maybe(count), "bytes": count, "sha256": str, "min": Maybe(str), "max": Maybe(str)}],
     "control_totals": {"findings": count, "roll_forward": ROLL_SHAPE, "scans_done": count, "scans_partial": count, "scans_failed": count,
                        "audit_entries": count},
     "tie_out": {"levels": {level: Maybe(ROLL_SHAPE) for level in LEVELS}, "checks": [{"name": str, "reported": integer, "counted": integer}]},
     "sequence_gaps": {"queries": [QUERY_SHAPE], "finding_numbers": RUN_SHAPE, "audit_seq": RUN_SHAPE},
-    "exclusions": [{"what": str, "why": str}],
-    "signing_key": Maybe({"kid": str, "alg": str, "public_key": str, "pem": str}),
+    "exclusions": [{"what": str, "why": str, "count": Maybe(count), "listed_in": Maybe(str)}],
+    "access": {"may_request": [ROLE], "may_download": [ROLE], "logic": str},
+    "changes": {"queries": [QUERY_SHAPE], "actions": [{"action": str, "entries": count, "first_seq": integer, "last_seq": integer}]},
+    "signing_key": Maybe({"kid": str, "alg": str, "public_key": str, "pem": str}), "time_stamp_authority": Maybe(str),
 }
 POSITION_SHAPE = {"seq": integer, "hash_hex": str}
 ATTESTATION_SHAPE = {
@@ -639,7 +661,7 @@ def read_data(stream):
     finally:
         json_stream.text.detach()
     moment(data["generated_at"])
-    shaped(data["org"], {"id": uuid, "slug": str, "name": str, "plan": str}, "org")
+    shaped(data["org"], SUMMARY_SHAPE["org"], "org")
     shaped(data["period"], PERIOD_SHAPE, "period")
     shaped(data["audit_log"], {"first_seq": Maybe(integer), "last_seq": Maybe(integer), "entries": count}, "audit_log")
     shaped(data["chain"], {"chain": str, "canonical_version": str, "head_seq": integer, "head_hash_hex": str}, "chain")
@@ -674,7 +696,7 @@ def json_row(table, row):
 RATIO_SHAPE = {"numerator": count, "denominator": count}
 SPREAD_SHAPE = {"count": count, "mean": Maybe(hours), "median": Maybe(hours), "p90": Maybe(hours), "max": Maybe(hours)}
 SUMMARY_SHAPE = {
-    "org": {"id": uuid, "slug": str, "name": str, "plan": str}, "period": PERIOD_SHAPE, "generated_at": moment,
+    "org": {"id": uuid, "slug": str, "name": str, "plan": PLAN}, "period": PERIOD_SHAPE, "generated_at": moment,
     "headline": {"findings_in_period": count, **ROLL_SHAPE, "scans_done": count, "scans_partial": count, "scans_failed": count, "sources": count,
                  "longest_gap_hours": Maybe(hours), "hours_to_resolve": SPREAD_SHAPE, "within_sla": RATIO_SHAPE, "scope_coverage": RATIO_SHAPE,
                  "cadence": RATIO_SHAPE},
@@ -682,6 +704,11 @@ SUMMARY_SHAPE = {
                   "scans_partial": count, "scans_failed": count, "longest_gap_hours": Maybe(hours), "iac": RATIO_SHAPE, "drift": RATIO_SHAPE}],
     "sla": [{"risk_level": str, **ROLL_SHAPE, "hours_to_resolve": SPREAD_SHAPE, "oldest_open_hours": Maybe(hours),
              "mean_open_hours": Maybe(hours), "target_hours": count, "within_sla": RATIO_SHAPE, "overdue_open": count}],
+    "open_monthly": [{"month": str, "partial_month": bool, "levels": {level: Maybe(ROLL_SHAPE) for level in LEVELS}}],
+    "top_risks": [{"number": integer, "risk_level": one_of(*LEVELS), "drift_type": one_of("missing", "extra", "changed"), "address": str,
+                   "resource_type": str, "state_source": str, "changed_attributes": [str], "open_since": moment, "open_hours": hours}],
+    "gaps": [{"state_source": str, "from": moment, "to": moment, "hours": hours, "expected_interval_hours": Maybe(count)}],
+    "gaps_total": count,
     "exceptions": {"noise_resources": count, "noise_attributes": count, "ignored_by_custom_rules": count, "accepted_risks": count,
                    "false_positives": count, "disabled_rules": count, "late_scans": count},
     "audit": {"first_seq": Maybe(integer), "last_seq": Maybe(integer), "entries": count},
@@ -764,12 +791,40 @@ def check_data(pack, report):
                 + [number(s["oldest_open_hours"]), number(s["mean_open_hours"]), s["target_hours"], s["within_sla"]["numerator"],
                    s["overdue_open"]] for s in summary["sla"]]
     follows("remediation_sla", same_rows(counted.sla, expected), "other times or targets")
+    follows("remediation_sla", course_ties(summary), "another course of the open findings")
     kinds = {"noise_rule": "noise_resources", "ignored_by_custom_rule": "ignored_by_custom_rules", "accepted_risk": "accepted_risks",
              "false_positive": "false_positives", "disabled_rule": "disabled_rules", "late_scan": "late_scans"}
     aside = all(counted.exceptions.get(kind, 0) == summary["exceptions"][name] for kind, name in kinds.items())
     follows("exceptions", aside, "other exceptions")
     follows("state_sources", headline["sources"] == counted.active, "another number of active states")
     report.done("data", "data.json says the same as the CSV files, row by row, and its summary follows from them")
+
+
+def calendar(period):
+    """The months that the period touches, and whether it covers only a part of each."""
+    (start, end), months = bounds(period), []
+    year, month = int(start[:4]), int(start[5:7])
+    while (first := f"{year:04}-{month:02}-01T00:00:00.000000000") < end and year < 10000:
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        months.append((first[:7], first < start or year > 9999 or f"{year:04}-{month:02}-01T00:00:00.000000000" > end))
+    return months
+
+
+def course_ties(summary):
+    """Month by month each level opens with what it closed with, and all months together are its roll-forward."""
+    months = summary["open_monthly"]
+    if [(month["month"], month["partial_month"]) for month in months] != calendar(summary["period"]):
+        return False
+    for level in summary["sla"]:
+        course = [month["levels"].get(level["risk_level"]) for month in months]
+        if not course or None in course:
+            return False
+        course = [[roll[name] for name in ROLL] for roll in course]
+        sums = [sum(column) for column in zip(*course)]
+        follow = all(before[-1] == after[0] for before, after in zip(course, course[1:]))
+        if not follow or not all(map(ties, course)) or [course[0][0], *sums[1:6], course[-1][-1]] != [level[name] for name in ROLL]:
+            return False
+    return True
 
 
 def number(value):
@@ -797,7 +852,7 @@ def check_provenance(pack, told, report):
                    "the files in the ZIP are not dated at the end of the period")
     sections = {section["entry"]: section for section in told["sections"]}
     report.require(len(sections) == len(told["sections"]), "provenance", "an entry is described twice")
-    due = {name for name in pack.files if name not in (PROVENANCE, ATTESTATION, MANIFEST)}
+    due = {name for name in pack.files if name not in (PROVENANCE, INDEX, ATTESTATION, MANIFEST, STAMP)}
     for name in sorted(due ^ set(sections)):
         report.require(name in pack.files and name not in due, "provenance", f"{name} is not described, or described and cannot be read")
     for name in sorted(due & set(sections)):
@@ -1034,6 +1089,36 @@ def strict_base64(text):
     return raw
 
 
+class Key(bytes):
+    """The 32 bytes of a public key, and the times between which it was valid, where a list of keys says so."""
+
+    not_before = not_after = None
+
+    def is_valid_at(self, time):
+        return (self.not_before or time) <= time <= (self.not_after or time)
+
+
+KEYS_SHAPE = {"keys": [{"kid": str, "alg": str, "public_key": str, "not_before": Maybe(moment), "not_after": Maybe(moment)}]}
+
+
+def read_keys(text):
+    """One key, or every key of a list such as /.well-known/driftpack-keys.json."""
+    if not text.lstrip().startswith("{"):
+        return [read_key(text)]
+    keys = []
+    try:
+        for told in shaped(parse(text.encode()), KEYS_SHAPE, "")["keys"]:
+            key = Key(strict_base64(told["public_key"]))
+            need(len(key) == 32 and (told["kid"], told["alg"]) == (key_id(key), "Ed25519"), "a key of the list contradicts itself")
+            point(key)
+            key.not_before, key.not_after = (told.get(name) and moment(told[name]) for name in ("not_before", "not_after"))
+            keys.append(key)
+    except (ValueError, RecursionError):
+        raise Fault("it is not a list of keys") from None
+    need(keys, "the list has no keys")
+    return keys
+
+
 def read_key(text):
     """The 32 bytes of a public key: PEM (SPKI), hex or base64."""
     text = text.strip()
@@ -1046,7 +1131,7 @@ def read_key(text):
             raw = bytes.fromhex(text) if len(text) == 64 else strict_base64(text)
         need(len(raw) == 32, "it is neither PEM nor 32 bytes in hex or base64")
         point(raw)
-        return raw
+        return Key(raw)
     except (ValueError, binascii.Error):
         raise Fault("it is neither PEM nor 32 bytes in hex or base64") from None
 
@@ -1089,7 +1174,7 @@ def check_signature(pack, pinned, report):
         rest = {name: value for name, value in attested.items() if name != "signature"}
         need(canonical(statement["predicate"]) == canonical(rest), "the signed attestation says something else than the file")
         subjects = [(subject["name"], subject["digest"]["sha256"]) for subject in statement["subject"]]
-        files = [(name, file.sha.hexdigest()) for name, file in pack.files.items() if name not in (ATTESTATION, MANIFEST)]
+        files = [(name, file.sha.hexdigest()) for name, file in pack.files.items() if name not in (ATTESTATION, MANIFEST, STAMP)]
         need(sorted(subjects) == sorted(files), "the signed hashes are not those of the entries")
     except (Fault, ValueError, KeyError, TypeError, RecursionError) as fault:
         return report.put("signature", BROKEN, f"{fault}")
@@ -1098,6 +1183,7 @@ def check_signature(pack, pinned, report):
     report.done("signature", "it covers every entry as it is, and the attested chain position")
     report.require(named in (None, key), "trust", "provenance.json names another key")
     if pinned:
+        report.require(key.is_valid_at(moment(attested["verified_at"])), "trust", f"the key {key_id(key)} was not valid when the pack was signed")
         report.done("trust", f"signed by {key_id(key)}, a key you trust")
     else:
         report.put("trust", NOTE, f"trust on first use: the pack brought its own key {key_id(key)}, so the signature shows that the entries "
@@ -1105,7 +1191,98 @@ def check_signature(pack, pinned, report):
     return key_id(key)
 
 
-# ── 6  earlier packs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── 6  the time stamp: RFC 3161, an answer in DER. Its signature is for `openssl ts -verify`, with an authority that you trust ──────────
+
+STAMP_MAX, CLOCKS, LATE = 64 << 10, 5 * 60, 24 * 60 * 60
+SHA_256, SIGNED_DATA, TST_INFO = (bytes.fromhex(oid) for oid in ("608648016503040201", "2a864886f70d010702", "2a864886f70d0109100104"))
+NO_ANSWER, NO_TOKEN = "it is no RFC 3161 answer in DER", "it holds no signed token of the RFC 3161 kind"
+
+
+def der(raw, fault):
+    """Tag and content of each part; a length has one way to be written."""
+    parts, at = [], 0
+    while at < len(raw):
+        need(at + 2 <= len(raw) and raw[at] & 31 != 31, fault)
+        tag, length, at = raw[at], raw[at + 1], at + 2
+        if length > 127:
+            wide = length - 128
+            need(1 <= wide <= 4 and at + wide <= len(raw), fault)
+            length, at = int.from_bytes(raw[at:at + wide], "big"), at + wide
+            need(length > 127 and length >> 8 * (wide - 1), fault)
+        need(at + length <= len(raw), fault)
+        parts.append((tag, raw[at:at + length]))
+        at += length
+    return parts
+
+
+def within(part, tag, tags, fault):
+    """The parts of a part; the first ones must have these tags."""
+    need(part[0] == tag, fault)
+    parts = der(part[1], fault)
+    need(bytes(inner for inner, _ in parts[:len(tags)]) == bytes(tags), fault)
+    return parts
+
+
+def read_stamp(raw):
+    """What the hash was that the answer is over, and the time it says."""
+    need(len(raw) <= STAMP_MAX, "it is larger than any time stamp")
+    answer = within((0, raw), 0, [0x30], NO_ANSWER)
+    need(len(answer) == 1, NO_ANSWER)
+    answer = within(answer[0], 0x30, [0x30], NO_ANSWER)
+    status = within(answer[0], 0x30, [2], NO_ANSWER)[0][1]
+    need(len(answer) <= 2 and len(status) == 1, NO_ANSWER)
+    need(status[0] <= 1, "the authority refused")
+    need(len(answer) == 2, NO_TOKEN)
+    kind, content = within(answer[1], 0x30, [6, 0xA0], NO_TOKEN)[:2]
+    signed = within(within(content, 0xA0, [0x30], NO_TOKEN)[0], 0x30, [2, 0x31, 0x30], NO_TOKEN)
+    need(kind[1] == SIGNED_DATA and len(signed) > 3 and signed[-1][0] == 0x31 and signed[-1][1], NO_TOKEN)
+    kind, content = within(signed[2], 0x30, [6, 0xA0], NO_TOKEN)[:2]
+    need(kind[1] == TST_INFO, NO_TOKEN)
+    said = within((0, within(content, 0xA0, [4], NO_TOKEN)[0][1]), 0, [0x30], NO_TOKEN)
+    need(len(said) == 1, NO_TOKEN)
+    said = within(said[0], 0x30, [2, 6, 0x30, 2, 0x18], NO_TOKEN)
+    algorithm, imprint = within(said[2], 0x30, [0x30, 4], NO_TOKEN)[:2]
+    need(within(algorithm, 0x30, [6], NO_TOKEN)[0][1] == SHA_256, "it is over another hash than SHA-256")
+    match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d{1,9})?Z", said[4][1].decode("latin-1"))
+    need(match, "its time cannot be read")
+    year, month, day, hour, minute, second, part = match.groups()
+    try:
+        return imprint[1], moment(f"{year}-{month}-{day}T{hour}:{minute}:{second}{part or ''}Z")
+    except ValueError:
+        raise Fault("its time cannot be read") from None
+
+
+def check_stamp(pack, report):
+    def put(status, detail):
+        report.put("time_stamp", status, detail)
+
+    if pack.stamp is None:
+        asked = pack.provenance and pack.provenance.get("time_stamp_authority")
+        if asked:
+            put(NOTE, f"the pack bears no time stamp, although {asked[:200]} was to be asked for one: it did not answer then, or {STAMP} was "
+                "taken out")
+        return
+    try:
+        imprint, time = read_stamp(pack.stamp)
+    except Fault as fault:
+        return put(BROKEN, f"{STAMP}: {fault}")
+    if MANIFEST not in pack.files:
+        return put(INCOMPLETE, "there is no readable MANIFEST.txt that it could be over")
+    if imprint != pack.files[MANIFEST].sha.digest():
+        return put(BROKEN, "it was given for another MANIFEST.txt: the list was changed since, or the stamp is another pack's")
+    put(OK, f"it is over MANIFEST.txt as it is, and says {time[:19]}Z; who gave it is not checked here: step 7 of AUDIT_LOG_VERIFY.md does, "
+        "with the certificate of an authority you trust")
+    if pack.attestation:
+        said = moment(pack.attestation["verified_at"])
+        late = seconds(time + "Z") - seconds(said + "Z") + (float("0" + time[19:]) - float("0" + said[19:]))
+        if late < -CLOCKS:
+            put(BROKEN, f"it says {time[:19]}Z, and the pack says that it was made after that, from data of {said[:19]}Z")
+        elif late > LATE:
+            put(NOTE, f"the pack says that it was made from data of {said[:19]}Z, and the authority saw it first at {time[:19]}Z: nothing outside "
+                "the organisation shows that it is older than that")
+
+
+# ── 7  earlier packs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 def check_continuity(pack, facts, against, pinned, report):
     def put(status, detail):
@@ -1164,7 +1341,8 @@ def verify(path, keys=(), against=()):
     pack.at = opened[1]
     check_figures(pack, report)
     check_chain(pack, report)
-    signed_by = check_signature(pack, list(keys), report)
+    signed_by = check_signature(pack, [key if isinstance(key, Key) else Key(key) for key in keys], report)
+    check_stamp(pack, report)
     told, attested = pack.provenance, pack.attestation
     if told and attested and MANIFEST in pack.files:
         report.facts = {
@@ -1180,7 +1358,7 @@ def verify(path, keys=(), against=()):
 def main():
     parser = argparse.ArgumentParser(description="Checks a driftpack Compliance Pack. Exit code: 0 ok, 1 broken, 2 truncated, 3 incomplete.")
     parser.add_argument("pack")
-    parser.add_argument("--key", action="append", default=[], metavar="FILE", help="a public key you trust (repeatable)")
+    parser.add_argument("--key", action="append", default=[], metavar="FILE", help="a public key you trust, or a list of them (repeatable)")
     parser.add_argument("--against", action="append", default=[], metavar="ZIP", help="an earlier pack (repeatable)")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     args = parser.parse_args()
@@ -1188,7 +1366,7 @@ def main():
         keys = []
         for path in args.key:
             with open(path, encoding="utf-8") as file:
-                keys.append(read_key(file.read()))
+                keys.extend(read_keys(file.read()))
         report = verify(args.pack, keys, args.against)
     except (Fault, OSError, UnicodeDecodeError) as fault:
         print(f"verify_pack: {fault}", file=sys.stderr)

@@ -216,6 +216,9 @@ pub(super) const DAMAGES: &[Damage] = &[
     damage("made anew by somebody with a key of their own", &[], Ok, forge).without_key().note(
         "trust on first use: the signature shows only that the files belong together. Give `--key`",
     ),
+    damage("no damage: signed with a key that was valid no more", &["trust"], Broken, |_| ())
+        .with_an_expired_key()
+        .note("the list of keys says when each was valid; a key as PEM says nothing of it"),
 ];
 
 /// Everything that speaks of the chain speaks of another one.

@@ -97,4 +97,36 @@ pub(super) const DAMAGES: &[Damage] = &[
         sample.put("summary.pdf", b"<!doctype html><script>alert(1)</script>".to_vec());
         super::cover_up(sample, "summary.pdf");
     }),
+    damage("the index changed", &["manifest", "signature"], Broken, |sample| {
+        swap(sample, "index.html", "stand-in", "stand-up");
+    }),
+    damage("the index changed, manifest anew", &["signature"], Broken, |sample| {
+        swap(sample, "index.html", "stand-in", "stand-up");
+        sample.list();
+    }),
+    damage("the index changed + key", &[], Ok, |sample| {
+        swap(sample, "index.html", "stand-in", "stand-up");
+        sample.sign_again();
+    })
+    .note("no verifier reads the page; what it says of the figures is in `data.json`, which is checked"),
+    damage("the index removed", &["names", "manifest", "signature"], Broken, |sample| {
+        sample.remove("index.html");
+    }),
+    damage("the index removed + key", &["names"], Incomplete, |sample| {
+        sample.remove("index.html");
+        sample.sign_again();
+    })
+    .note("nothing contradicts; every pack has one"),
+    damage("a second line for the index in the manifest", &["manifest"], Broken, |sample| {
+        sample.edit("MANIFEST.txt", |text| {
+            let line = text.lines().find(|line| line.ends_with("  index.html"));
+            let line = format!("{}\n", line.expect("the index is listed"));
+            text.replace(&line, &line.repeat(2))
+        });
+    }),
+    damage("no line for the index in the manifest", &["manifest"], Broken, |sample| {
+        sample.edit("MANIFEST.txt", |text| {
+            text.split_inclusive('\n').filter(|line| !line.contains("index.html")).collect()
+        });
+    }),
 ];

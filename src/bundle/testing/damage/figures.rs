@@ -257,7 +257,40 @@ pub(super) const DAMAGES: &[Damage] = &[
         swap(sample, "provenance.json", "driftpack.provenance/v1", "driftpack.provenance/v9");
         sample.sign_again();
     }),
+    damage("a month of the open findings changed + key", &["data"], Broken, |sample| {
+        course(sample, |text| text.replacen("\"opened\":2", "\"opened\":3", 1));
+    }),
+    damage("a month of the open findings left out + key", &["data"], Broken, |sample| {
+        course(sample, |text| text.replacen("\"month\":\"2026-02\"", "\"month\":\"2026-03\"", 1));
+    }),
+    damage("a level of a month left out + key", &["data"], Broken, |sample| {
+        course(sample, |text| text.replacen("\"low\":{", "\"medium\":{", 1));
+    }),
+    damage("how many gaps there are, as text + key", &["data"], Broken, |sample| {
+        swap(sample, "data.json", "\"gaps_total\":0", "\"gaps_total\":\"0\"");
+        cover_up(sample, "data.json");
+    }),
+    damage("no plan in provenance.json + key", &["provenance"], Broken, |sample| {
+        swap(sample, "provenance.json", "\n  \"plan\": {", "\n  \"plans\": {");
+        sample.sign_again();
+    }),
+    damage("an excluded number as text in provenance.json + key", &["provenance"], Broken, |sample| {
+        swap(sample, "provenance.json", "\"missing_total\": 0", "\"missing_total\": \"0\"");
+        sample.sign_again();
+    }),
 ];
+
+/// Changes the course of the open findings in the summary, and covers it up.
+fn course(sample: &mut super::Sample, change: fn(&str) -> String) {
+    sample.edit("data.json", |text| {
+        let (head, tail) = text.split_once("\"open_monthly\":").expect("a course");
+        let (course, tail) = tail.split_once("\"top_risks\"").expect("its end");
+        let changed = change(course);
+        assert_ne!(changed, course);
+        format!("{head}\"open_monthly\":{changed}\"top_risks\"{tail}")
+    });
+    cover_up(sample, "data.json");
+}
 
 fn invent(sample: &mut super::Sample) {
     sample.edit("findings.csv", |text| {

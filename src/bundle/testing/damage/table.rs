@@ -24,6 +24,8 @@ fn row(text: &mut String, case: &Case) {
     let number = id.split('-').next().unwrap_or_default();
     let mut given = Vec::new();
     given.extend(keys.is_empty().then_some("no key"));
+    let is_over = keys.iter().any(|key| key.not_after.is_some());
+    given.extend(is_over.then_some("a list of keys"));
     given.extend((!against.is_empty()).then_some("an earlier pack"));
     let by: Vec<_> = by.iter().map(|check| format!("`{check}`")).collect();
     let _ = writeln!(
@@ -47,7 +49,7 @@ const HEAD: &str = "\
 
 `+ key`: whoever changed it holds the signing key, too, and has written `provenance.json`, the signature and `MANIFEST.txt` anew, as the
 audited company could where it runs the product itself. \u{201c}Given\u{201d}: the verifier has the organisation's public key from elsewhere, unless
-it says `no key`; `an earlier pack` was given with `--against`. Where the result is `ok` although something was changed, nothing in a single pack
+it says `no key`; `a list of keys` says, too, until when the key was valid; `an earlier pack` was given with `--against`. Where the result is `ok` although something was changed, nothing in a single pack
 can show it, and the last column says what would.
 
 Every byte of a pack counts: names, order, sizes, times and permissions in the ZIP have one form, and so have the manifest, the CSV files and the attestation.

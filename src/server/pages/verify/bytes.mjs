@@ -99,3 +99,5 @@ export function fromBase64(text) {
 export const toBase64 = (bytes) => btoa(String.fromCharCode(...bytes));
 
 export const fromHex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+
+export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -4,12 +4,14 @@
 import { crc32, Sha256 } from './bytes.mjs';
 import { BROKEN, Fault, INCOMPLETE, TRUNCATED, need, told } from './report.mjs';
 
-/** The files of a pack, in their order. Only the PDF may be absent. */
+/** The files of a pack, in their order. */
 export const ENTRIES = [
-  'summary.pdf', 'data.json', 'coverage_monthly.csv', 'findings.csv', 'scans.csv', 'remediation_sla.csv', 'custom_rules.csv',
+  'summary.pdf', 'index.html', 'data.json', 'coverage_monthly.csv', 'findings.csv', 'scans.csv', 'remediation_sla.csv', 'custom_rules.csv',
   'state_sources.csv', 'chain-attestation.json', 'audit_events.ndjson', 'exceptions.csv', 'controls.csv', 'provenance.json',
-  'AUDIT_LOG_VERIFY.md', 'MANIFEST.txt',
+  'AUDIT_LOG_VERIFY.md', 'MANIFEST.txt', 'MANIFEST.txt.tsr',
 ];
+/** What a pack may lack. */
+const OPTIONAL = ['summary.pdf', 'MANIFEST.txt.tsr'];
 
 // More than an honest pack has is not read.
 const [ENTRY_MAX, TOTAL_MAX, RATIO, DENSE_FREE, DIRECTORY_MAX] = [64 * 2 ** 30, 256 * 2 ** 30, 400, 4 * 2 ** 20, 2 ** 20];
@@ -111,7 +113,7 @@ function admitted(entries, report) {
   }
   report.require(new Set(names).size === names.length, 'names', 'two entries have the same name');
   report.require(places.every((place, n) => n === 0 || places[n - 1] <= place), 'names', 'the entries are not in the order of a pack');
-  for (const name of ENTRIES.filter((n) => !names.includes(n) && n !== 'summary.pdf')) {
+  for (const name of ENTRIES.filter((n) => !names.includes(n) && !OPTIONAL.includes(n))) {
     report.put('names', INCOMPLETE, `${name} is not there`);
   }
   const readable = new Map();

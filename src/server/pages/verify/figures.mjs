@@ -12,6 +12,8 @@ const KINDS = {
   noise_rule: 'noise_resources', ignored_by_custom_rule: 'ignored_by_custom_rules', accepted_risk: 'accepted_risks',
   false_positive: 'false_positives', disabled_rule: 'disabled_rules', late_scan: 'late_scans',
 };
+/** What is made after provenance.json, over it. */
+const LATER = ['provenance.json', 'index.html', 'chain-attestation.json', 'MANIFEST.txt', 'MANIFEST.txt.tsr'];
 /** Two readings of the same hours differ by rounding to two digits. */
 const HOURS_APART_MAX = 0.005001;
 
@@ -89,6 +91,7 @@ function checkData(pack, report) {
   follows('scans', areScansOfMonths(summary, counted), 'other scans per month');
   follows('coverage_monthly', areRows(counted.months, summary.coverage.map(monthRow)), 'another coverage');
   follows('remediation_sla', areRows(counted.sla, summary.sla.map(levelRow)), 'other times or targets');
+  follows('remediation_sla', doesCourseTie(summary), 'another course of the open findings');
   const aside = Object.entries(KINDS).every(([kind, name]) => (counted.exceptions.get(kind) ?? 0n) === summary.exceptions[name]);
   follows('exceptions', aside, 'other exceptions');
   follows('state_sources', headline.sources === counted.active, 'another number of active states');
@@ -103,6 +106,33 @@ function areScansOfMonths(summary, counted) {
     return ENDS.every((end) => found[end] === month[`scans_${end}`]);
   });
   return each && left.size === 0;
+}
+
+/** The months that the period touches, and whether it covers only a part of each. */
+function calendar(period) {
+  const [start, end] = bounds(period);
+  const months = [];
+  let [year, month] = [Number(start.slice(0, 4)), Number(start.slice(5, 7))];
+  const first = () => `${String(year).padStart(4, '0')}-${String(month).padStart(2, '0')}-01T00:00:00.000000000`;
+  while (year <= 9999 && first() < end) {
+    const begins = first();
+    [year, month] = month === 12 ? [year + 1, 1] : [year, month + 1];
+    months.push([begins.slice(0, 7), begins < start || year > 9999 || first() > end]);
+  }
+  return months;
+}
+
+/** Month by month each level opens with what it closed with, and all months together are its roll-forward. */
+function doesCourseTie({ open_monthly: months, period, sla }) {
+  if (!equal(months.map((month) => [month.month, month.partial_month]), calendar(period))) return false;
+  return sla.every((level) => {
+    const course = months.map((month) => month.levels[level.risk_level]);
+    if (course.length === 0 || !course.every(Boolean)) return false;
+    const doFollow = course.every((of, n) => n === 0 || course[n - 1].open_at_end === of.open_at_start);
+    const doTie = course.every((of) => of.open_at_start + of.opened + of.reopened === of.resolved + of.accepted + of.false_positive + of.open_at_end);
+    const sums = ROLL.slice(1, 6).map((name) => course.reduce((sum, of) => sum + of[name], 0n));
+    return doFollow && doTie && equal([course[0].open_at_start, ...sums, course.at(-1).open_at_end], roll(level));
+  });
 }
 
 /** One decimal; 100 only for the whole, 0 only for nothing, absent when there is nothing to divide by. */
@@ -167,7 +197,7 @@ function checkProvenance(pack, told, report) {
 function checkSections(pack, told, must) {
   const sections = new Map(told.map((section) => [section.entry, section]));
   must(sections.size === told.length, 'an entry is described twice');
-  const due = [...pack.files.keys()].filter((name) => !['provenance.json', 'chain-attestation.json', 'MANIFEST.txt'].includes(name));
+  const due = [...pack.files.keys()].filter((name) => !LATER.includes(name));
   for (const name of sections.keys()) must(pack.files.has(name), `provenance.json describes ${name}, which cannot be read in the pack`);
   for (const name of due) {
     const [section, file] = [sections.get(name), pack.files.get(name)];

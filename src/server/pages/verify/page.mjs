@@ -20,7 +20,7 @@ const VERDICTS = {
 const CHECKS = {
   archive: 'The ZIP itself', names: 'Names of files', limits: 'Sizes', manifest: 'List of files', tables: 'CSV files', data: 'data.json and its summary',
   provenance: 'provenance.json', roll_forward: 'Roll-forward of findings', chain_excerpt: 'Audit log of the period', attestation: 'Chain attestation',
-  signature: 'Signature', trust: 'Whose key', continuity: 'Earlier packs',
+  signature: 'Signature', trust: 'Whose key', time_stamp: 'Time stamp', continuity: 'Earlier packs',
 };
 const MARKS = { ok: 'ok', note: 'note', incomplete: 'missing', truncated: 'cut off', broken: 'wrong' };
 

@@ -44,7 +44,9 @@ class Maybe {
     this.shape = shape;
   }
 }
-const maybe = (shape) => new Maybe(shape);
+export const maybe = (shape) => new Maybe(shape);
+
+const oneOf = (...words) => (value) => need(words.includes(value), `something is none of ${words.join(', ')}`);
 
 /** The value, if it has exactly the members of the shape, each of the right kind. */
 export function shaped(value, shape, path = '') {
@@ -77,25 +79,31 @@ export const ROLL = ['open_at_start', 'opened', 'reopened', 'resolved', 'accepte
 const roll = Object.fromEntries(ROLL.map((name) => [name, count]));
 const scans = { scans_done: count, scans_partial: count, scans_failed: count };
 const query = { name: text, sql: text, sql_sha256: text, parameters: any };
-const run = { first: maybe(integer), last: maybe(integer), missing: [any] };
+const run = { first: maybe(integer), last: maybe(integer), missing: [any], missing_total: count };
+const plan = oneOf('free', 'team', 'enterprise');
+const role = oneOf('viewer', 'member', 'admin', 'owner');
 const ratio = { numerator: count, denominator: count };
 const spread = { count, mean: maybe(hours), median: maybe(hours), p90: maybe(hours), max: maybe(hours) };
 const position = { seq: integer, hash_hex: text };
 
 export const PERIOD = { start: moment, end: moment };
-export const ORG = { id: uuid, slug: text, name: text, plan: text };
+export const ORG = { id: uuid, slug: text, name: text, plan };
 export const RANGE = { first_seq: maybe(integer), last_seq: maybe(integer), entries: count };
 export const CHAIN = { chain: text, canonical_version: text, head_seq: integer, head_hash_hex: text };
 
 export const PROVENANCE = {
   schema: text,
-  product: { name: text, version: text, build: text, base_url: text },
+  product: { name: text, version: text, build: text, base_url: text, environment: text },
   org: { id: uuid, slug: text, name: text },
-  request: { export_id: uuid, requested_by: uuid, role: text, auth_method: text, request_id: maybe(text), requested_at: moment },
+  plan: { plan, since: moment, window_days: maybe(count) },
+  request: { export_id: uuid, requested_by: uuid, role, auth_method: text, request_id: maybe(text), requested_at: moment },
   period: PERIOD,
   period_bounds: text,
-  snapshot: { id: text, taken_at: moment, wal_lsn: maybe(text), migration: text },
+  snapshot: {
+    id: text, taken_at: moment, wal_lsn: maybe(text), migration: text, server_version: text, installation: text, isolation: text,
+  },
   attempt: count,
+  build: { workflow: text, run_id: uuid, read_at: moment },
   sections: [{ entry: text, queries: [query], rows: maybe(count), bytes: count, sha256: text, min: maybe(text), max: maybe(text) }],
   control_totals: { findings: count, roll_forward: roll, ...scans, audit_entries: count },
   tie_out: {
@@ -103,8 +111,11 @@ export const PROVENANCE = {
     checks: [{ name: text, reported: integer, counted: integer }],
   },
   sequence_gaps: { queries: [query], finding_numbers: run, audit_seq: run },
-  exclusions: [{ what: text, why: text }],
+  exclusions: [{ what: text, why: text, count: maybe(count), listed_in: maybe(text) }],
+  access: { may_request: [role], may_download: [role], logic: text },
+  changes: { queries: [query], actions: [{ action: text, entries: count, first_seq: integer, last_seq: integer }] },
   signing_key: maybe({ kid: text, alg: text, public_key: text, pem: text }),
+  time_stamp_authority: maybe(text),
 };
 
 export const ATTESTATION = {
@@ -136,6 +147,13 @@ export const SUMMARY = {
     risk_level: text, ...roll, hours_to_resolve: spread, oldest_open_hours: maybe(hours), mean_open_hours: maybe(hours),
     target_hours: count, within_sla: ratio, overdue_open: count,
   }],
+  open_monthly: [{ month: text, partial_month: flag, levels: Object.fromEntries(LEVELS.map((level) => [level, maybe(roll)])) }],
+  top_risks: [{
+    number: integer, risk_level: oneOf(...LEVELS), drift_type: oneOf('missing', 'extra', 'changed'), address: text, resource_type: text,
+    state_source: text, changed_attributes: [text], open_since: moment, open_hours: hours,
+  }],
+  gaps: [{ state_source: text, from: moment, to: moment, hours, expected_interval_hours: maybe(count) }],
+  gaps_total: count,
   exceptions: {
     noise_resources: count, noise_attributes: count, ignored_by_custom_rules: count, accepted_risks: count, false_positives: count,
     disabled_rules: count, late_scans: count,

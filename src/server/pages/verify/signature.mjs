@@ -3,9 +3,11 @@
 import { fromBase64, fromHex, sha256, toBase64, utf8 } from './bytes.mjs';
 import { canonical, decode, parse } from './json.mjs';
 import { BROKEN, Fault, INCOMPLETE, NOTE, need, told } from './report.mjs';
-import { moment } from './shape.mjs';
+import { maybe, moment, shaped, text } from './shape.mjs';
 
 const IN_TOTO = 'application/vnd.in-toto+json';
+/** What is made after the signature, over it. */
+const LATER = ['chain-attestation.json', 'MANIFEST.txt', 'MANIFEST.txt.tsr'];
 const SPKI = '302a300506032b6570032100';
 const NO_ED25519 = 'this browser cannot check Ed25519 signatures here (it is too old, or the page was not opened over HTTPS): everything else was '
   + 'checked, but whoever had the pack could have changed all of it together. Use a current browser, or verify_pack.py';
@@ -13,8 +15,8 @@ const NO_ED25519 = 'this browser cannot check Ed25519 signatures here (it is too
 export const keyId = (raw) => sha256(raw).slice(0, 16);
 
 /** The 32 bytes of a public key: PEM (SPKI), hex or base64. */
-export function readKey(text) {
-  const trimmed = text.trim();
+export function readKey(typed) {
+  const trimmed = typed.trim();
   let raw;
   if (trimmed.startsWith('-----BEGIN PUBLIC KEY-----')) {
     const der = fromBase64(trimmed.split(/\r?\n/).slice(1, -1).join(''));
@@ -28,14 +30,21 @@ export function readKey(text) {
   return raw;
 }
 
-/** The keys of /.well-known/driftpack-keys.json. */
+const KEYS = { keys: [{ kid: text, alg: text, public_key: text, not_before: maybe(moment), not_after: maybe(moment) }] };
+
+/** The keys of /.well-known/driftpack-keys.json, with the times between which each was valid. */
 export function readKeys(bytes) {
-  return parse(decode(bytes)).keys.map((key) => {
+  const { keys } = shaped(parse(decode(bytes)), KEYS);
+  need(keys.length > 0, 'the list has no keys');
+  return keys.map((key) => {
     const raw = fromBase64(key.public_key);
     need(raw?.length === 32 && key.alg === 'Ed25519' && key.kid === keyId(raw), 'the list of keys contradicts itself');
     return { raw, notBefore: key.not_before, notAfter: key.not_after };
   });
 }
+
+/** One key, or a list of them, as somebody has typed it in. */
+export const readOwn = (typed) => (typed.trimStart().startsWith('{') ? readKeys(utf8(typed)) : [{ raw: readKey(typed) }]);
 
 /** Whether the browser has Ed25519 at all: it is asked to take a key that is known to be good (RFC 8032, 7.1, test 1). */
 async function hasEd25519() {
@@ -131,7 +140,7 @@ async function opened(pack, attested, keys) {
   const { signature: _, ...rest } = attested;
   need(canonical(statement.predicate) === canonical(rest), 'the signed attestation says something else than the file');
   const subjects = statement.subject.map((subject) => `${subject.name} ${subject.digest.sha256}`).sort();
-  const others = [...pack.files].filter(([name]) => name !== 'chain-attestation.json' && name !== 'MANIFEST.txt');
+  const others = [...pack.files].filter(([name]) => !LATER.includes(name));
   const files = others.map(([name, file]) => `${name} ${file.sha256}`).sort();
   need(subjects.join('\n') === files.join('\n'), 'the signed hashes are not those of the files');
   return key;

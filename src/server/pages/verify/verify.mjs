@@ -7,9 +7,10 @@ import { decode, parse } from './json.mjs';
 import { BROKEN, Fault, INCOMPLETE, NOTE, OK, Report, TRUNCATED, need, told } from './report.mjs';
 import { PROVENANCE, moment, shaped } from './shape.mjs';
 import { checkSignature, keyId } from './signature.mjs';
+import { STAMP_MAX, checkStamp } from './stamp.mjs';
 import { Counted, Csv } from './tables.mjs';
 
-const [MANIFEST, ATTESTATION, TOLD] = ['MANIFEST.txt', 'chain-attestation.json', 'provenance.json'];
+const [MANIFEST, ATTESTATION, TOLD, STAMP] = ['MANIFEST.txt', 'chain-attestation.json', 'provenance.json', 'MANIFEST.txt.tsr'];
 const SMALL_MAX = 32 * 2 ** 20;
 
 /** The report on a pack. `keys`: those that are trusted; `against`: earlier packs; `progress(done, all)`: bytes unpacked so far. */
@@ -25,6 +26,7 @@ export async function verify(blob, { keys = [], against = [], progress = () => {
   checkFigures(pack, report);
   checkChain(pack, report);
   const signedBy = await checkSignature(pack, keys, report);
+  checkStamp(pack, report);
   report.facts = factsOf(pack, signedBy);
   checkContinuity(pack, report, older, keys);
   return report;
@@ -42,7 +44,7 @@ function factsOf({ provenance, attestation, files }, signedBy) {
 
 /** What was read. Absent: not in the pack, or not readable; then a check says so. */
 async function readFiles(blob, { entries, at }, { report, watch, progress }) {
-  const pack = { at, files: new Map(), tables: new Map(), counted: new Counted(), attestation: null, provenance: null, data: null, events: null };
+  const pack = { at, files: new Map(), tables: new Map(), counted: new Counted(), attestation: null, provenance: null, data: null, events: null, stamp: null };
   const all = [...entries.values()].reduce((sum, entry) => sum + entry.size, 0);
   let done = 0;
   const more = (bytes) => progress((done += bytes), all);
@@ -86,6 +88,17 @@ async function small(chunks) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
+/** So many bytes at most; the rest is read, and not kept. */
+async function beginning(chunks, most) {
+  const parts = [];
+  let size = 0;
+  for await (const part of chunks) {
+    if (size < most) parts.push(part);
+    size += part.length;
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer()).subarray(0, most);
+}
+
 /** How each file is read; `check` is what objects when it cannot be. */
 const READERS = {
   [MANIFEST]: { check: 'archive', read: (chunks) => small(chunks) },
@@ -97,6 +110,7 @@ const READERS = {
     check: 'provenance',
     read: async (chunks, { pack }) => { pack.provenance = shaped(parse(decode(await small(chunks))), PROVENANCE); },
   },
+  [STAMP]: { check: 'time_stamp', read: async (chunks, { pack }) => { pack.stamp = await beginning(chunks, STAMP_MAX + 1); } },
   'data.json': { check: 'data', read: async (chunks, { pack }) => { pack.data = await readData(chunks); } },
   'audit_events.ndjson': {
     check: 'chain_excerpt',
@@ -153,11 +167,12 @@ function checkManifest(pack, bytes, report) {
   }
   for (const [name, sha256] of listed) {
     const actual = pack.files.get(name)?.sha256;
-    if (!actual || name === MANIFEST) report.put('manifest', BROKEN, `${name} is listed and cannot be read in the pack`);
+    if (name === MANIFEST || name === STAMP) report.put('manifest', BROKEN, `${name} is listed, and was made after the list`);
+    else if (!actual) report.put('manifest', BROKEN, `${name} is listed and cannot be read in the pack`);
     else report.require(actual === sha256, 'manifest', `${name} was changed: SHA-256 ${actual}, listed ${sha256}`);
   }
   for (const name of pack.files.keys()) {
-    report.require(listed.has(name) || name === MANIFEST, 'manifest', `${name} is in the pack and not listed`);
+    report.require(listed.has(name) || name === MANIFEST || name === STAMP, 'manifest', `${name} is in the pack and not listed`);
   }
   report.done('manifest', `${listed.size} files, each with the listed SHA-256`);
 }

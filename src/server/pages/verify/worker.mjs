@@ -1,16 +1,16 @@
 // Checks a pack beside the page, so that the page goes on answering. It gets files, and answers with progress and a report.
 
 import { told } from './report.mjs';
-import { readKey, readKeys } from './signature.mjs';
+import { readKeys, readOwn } from './signature.mjs';
 import { verify } from './verify.mjs';
 
 /** Progress is told so often a second. */
 const TOLD_A_SECOND = 20;
 
-/** The keys that are trusted: those of this service, one that was typed in, or none. */
+/** The keys that are trusted: those of this service, those that were typed in, or none. */
 function trusted({ kind, list, text }) {
   if (kind === 'service') return readKeys(new Uint8Array(list));
-  return kind === 'own' ? [{ raw: readKey(text) }] : [];
+  return kind === 'own' ? readOwn(text) : [];
 }
 
 onmessage = async ({ data: { file, against, trust } }) => {
