@@ -17,7 +17,8 @@ from .errors import BrokenPack
 def verify(pack: str | Path, *, keys: Iterable[str] = (), against: Iterable[str | Path] = ()) -> dict[str, str]:
     """The SHA-256 of each entry but the manifest. Raises `BrokenPack`, with every fault, unless the pack is `ok`.
 
-    `keys`: public keys that you trust, each as PEM, hex or base64; without one the key in the pack is believed (trust on first use).
+    `keys`: public keys that you trust, each as PEM, hex or base64, or the published list with their validity; without one the key in the
+    pack is believed (trust on first use).
     `against`: earlier packs of the same organisation.
     """
     try:
