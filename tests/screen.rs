@@ -12,6 +12,7 @@ use tests::setting;
 #[tokio::test]
 async fn people_get_from_nothing_to_a_verified_pack_and_every_page_works_for_everybody() {
     let app = App::start().await;
+    app.platform_admin();
     let file = app.dir.path().join("plan.json");
     let drift = [changed("aws_instance", "web", "ami", &json!("a"), &json!("b"))];
     std::fs::write(&file, plan("2026-01-05T00:00:00Z", &drift).to_string()).unwrap();

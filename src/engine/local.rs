@@ -142,12 +142,17 @@ struct Place {
 }
 
 impl Place {
-    /// Inserts the run and hands it to the worker. False: it was known already.
+    /// Inserts the run and hands it to the worker. False: it was known already, or the worker is gone; the ordinary way tells.
     async fn start(self, run: NewRun) -> Result<bool, Error> {
         let Self { inside, slot } = self;
         let since = inside.clock.monotonic();
         let lease = Lease { run_id: run.id, epoch: 1 };
-        let mut conn = inside.starts.take().await?;
+        let mut conn = match inside.starts.take().await {
+            Ok(conn) => conn,
+            // The worker has stopped meanwhile, and nothing is written yet.
+            Err(sqlx::Error::PoolClosed) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
         let now = inside.clock.sql_now();
         let inserted =
             store::start_here(&mut *conn, now, &run, &inside.owner, inside.lease).await?;

@@ -122,6 +122,16 @@ try {
         await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
       }
       await page.context().close();
+      const operator = await someone('ops@platform.example', { colorScheme, viewport: { width, height: 900 } });
+      await operator.goto(`${base}/ops/runs`);
+      const run = await operator.locator('tbody a[href^="/ops/runs/"]').first().getAttribute('href');
+      for (const path of ['/ops/runs', run, '/ops/queues', '/ops/schedules', '/ops/failures', '/ops/chains']) {
+        await operator.goto(`${base}${path}`);
+        const name = `${path === run ? 'ops-run' : path.slice(1).replaceAll('/', '-')}-${colorScheme}-${width_name}`;
+        await checked(operator, name);
+        await operator.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+      }
+      await operator.context().close();
     }
   }
   console.log(JSON.stringify(saw));

@@ -8,7 +8,8 @@ use sqlx::PgPool;
 /// The same on every node: small, written seldom, and looked up before the organisation is known.
 const DIRECTORIES: [&str; 3] = ["orgs", "users", "sessions"];
 /// Rows of no organisation, on one node: the rounds of the platform's own checks, and the ledger of migrations.
-const OF_THE_PLATFORM: [&str; 2] = ["audit_chain_rounds", "_sqlx_migrations"];
+const OF_THE_PLATFORM: [&str; 4] =
+    ["audit_chain_rounds", "_sqlx_migrations", "platform_idempotency_keys", "rate_limits"];
 /// What is unique across organisations, although its table is distributed. A key is found by its digest before the organisation is
 /// known; the digests of random keys never collide, and the plan moves the digest into a directory.
 const ACROSS_ORGANISATIONS: [&str; 1] = ["api_keys_key_hmac_key"];
