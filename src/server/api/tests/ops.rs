@@ -424,12 +424,12 @@ async fn alarms_of_chains_stand_first_and_packs_are_counted(owner: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn workers_and_queues_are_shown_with_what_they_hold(owner: PgPool) {
+async fn queues_are_shown_with_what_waits_in_them_and_that_nobody_works_on_it(owner: PgPool) {
     let mut desk = Desk::open(owner).await;
     desk.shows("/ops/queues", &["No worker"]).await;
     desk.office.failed("nobody's").await;
     let acme = desk.office.server.org.to_string();
     desk.office.start(Errand::default(), &acme).await;
-    let words = ["Who waits", "test.errand", "errands 1.0", "Acme", "of the last hour: 1"];
+    let words = ["Who waits", "test.errand", "no worker runs it", "Acme", "of the last hour: 1"];
     desk.shows("/ops/live/queues", &words).await;
 }
