@@ -41,6 +41,7 @@ async function checked(page, name) {
     if (impact === 'serious' || impact === 'critical') saw.axe.push(`${name}: ${id}: ${nodes[0].html.slice(0, 160)}`);
   }
   if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) saw.wider.push(name);
+  if ((await page.innerText('body')).includes('<span')) saw.faults.push(`${name} shows markup as text`);
 }
 
 try {
