@@ -127,6 +127,8 @@ pub struct State {
     pub(crate) process_figures: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) readiness: Readiness,
     pub(crate) glances: Glances,
+    /// Bounds the pages that look once a second.
+    pub(crate) watches: Arc<Semaphore>,
     pub(crate) ops: OpsFigures,
     /// Bounds the memory of scan files, from their first byte until they are read.
     pub(crate) uploads: Arc<Semaphore>,
@@ -147,6 +149,8 @@ const VERIFICATIONS: usize = 4;
 const PACK_REQUESTS: usize = 6;
 const OPERATIONS: usize = 4;
 const SIGN_INS: usize = 16;
+/// Each asks the database a few times a second; a page that finds no place asks every three seconds instead.
+const WATCHES: usize = 64;
 
 impl State {
     pub fn new(parts: Parts) -> Self {
@@ -167,6 +171,7 @@ impl State {
             chain_figures: ChainFigures::default(),
             readiness: Readiness::default(),
             glances: Glances::default(),
+            watches: Arc::new(Semaphore::new(WATCHES)),
             ops: OpsFigures::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifications: Semaphore::new(VERIFICATIONS),

@@ -88,11 +88,6 @@ pub(crate) struct Asked {
 }
 
 impl IdempotencyKey {
-    /// Of a request that is none when it comes again.
-    pub(crate) fn none() -> Self {
-        Self { key: None, address: String::new() }
-    }
-
     /// The key of a form that may be sent twice; `address`: where it is sent to.
     pub(crate) fn of_form(key: String, address: &str) -> Result<Self> {
         if is_plain(&key) {

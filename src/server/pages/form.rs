@@ -1,13 +1,17 @@
 //! What comes from forms and from the query of an address.
 
 use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use poem::web::{Form, Multipart};
-use poem::{Body, FromRequest as _, Request};
+use poem::{Body, FromRequest as _, Request, RequestBody};
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt as _;
 
-use crate::auth::csrf;
-use crate::errors::{Error, Input, Result};
+use crate::auth::{SignedIn, csrf};
+use crate::errors::{Denied, Error, Input, Result};
 use crate::state::Context;
 
 /// The fields of a form, each once, without the token that proves where it comes from.
@@ -58,20 +62,34 @@ impl Posted {
 
 /// Fields before the file are few and short.
 const FIELDS_MAX: usize = 8;
-const FIELD_CHARS_MAX: usize = 1000;
+const FIELD_BYTES_MAX: u64 = 4000;
 
-/// A form with a file, once its token was found right: it stands first, so nothing is read of a form that is not ours.
+/// For everything before the file: its fields are as short as a person types.
+const FIELDS_WITHIN: Duration = Duration::from_secs(15);
+
+/// A form with a file, once its token was found right: it stands first, so nothing is read of a form that is not ours, and nothing
+/// at all for somebody who is not signed in.
 pub(super) async fn posted(request: Request) -> Result<Posted> {
+    match SignedIn::find(&request).await {
+        // The token lies in the body: the guard could not see it yet.
+        Ok(Some(_)) | Err(Error::Denied(Denied::Forged(_))) => {}
+        Ok(None) => return Err(Denied::Unauthorized("Nobody is signed in").into()),
+        Err(error) => return Err(error),
+    }
+    match tokio::time::timeout(FIELDS_WITHIN, up_to_file(request)).await {
+        Ok(posted) => posted,
+        Err(_late) => Err(Input::BodyTooSlow.into()),
+    }
+}
+
+async fn up_to_file(request: Request) -> Result<Posted> {
     let (mut request, mut body) = request.split();
-    let unread = |_| {
-        Error::from(Input::InvalidParameter(
-            "The form cannot be read; load the page again.".to_owned(),
-        ))
-    };
+    let limit = Context::of(&request).state.options.scan_bytes_max.saturating_add(FORM_BYTES);
+    body = RequestBody::new(bounded(body.take().map_err(unread)?, limit));
     let mut form = Multipart::from_request(&request, &mut body).await.map_err(unread)?;
     let mut fields: HashMap<String, String> = HashMap::new();
     for n in 0..FIELDS_MAX {
-        let field = form.next_field().await.map_err(|error| unread(error.into()))?;
+        let field = form.next_field().await.map_err(unread)?;
         let Some(field) = field else { break };
         let name = field.name().unwrap_or_default().to_owned();
         if field.file_name().is_some() {
@@ -79,20 +97,36 @@ pub(super) async fn posted(request: Request) -> Result<Posted> {
             let token = fields.remove(csrf::FIELD).unwrap_or_default();
             let base_url = Context::of(&request).state.options.base_url.clone();
             csrf::prove(&mut request, &base_url, &token)?;
-            return Ok(Posted {
-                request,
-                fields,
-                file: Body::from_async_read(field.into_async_read()),
-            });
+            let file = Body::from_async_read(field.into_async_read());
+            return Ok(Posted { request, fields, file });
         }
-        let text = field.text().await.map_err(|error| unread(error.into()))?;
-        if n == 0 && name != csrf::FIELD || text.chars().count() > FIELD_CHARS_MAX {
+        let mut text = String::new();
+        let mut value = field.into_async_read().take(FIELD_BYTES_MAX + 1);
+        value.read_to_string(&mut text).await.map_err(unread)?;
+        if (n == 0 && name != csrf::FIELD) || text.len() as u64 > FIELD_BYTES_MAX {
             break;
         }
         fields.insert(name, text);
     }
-    Err(Input::InvalidParameter(
-        "The form brought no file; choose one and send it again.".to_owned(),
-    )
-    .into())
+    let message = "The form brought no file; choose one and send it again.".to_owned();
+    Err(Input::InvalidParameter(message).into())
+}
+
+/// What a form takes beside its file.
+const FORM_BYTES: usize = 64 * 1024;
+
+/// The body, which ends with an error where it is longer.
+fn bounded(body: Body, limit: usize) -> Body {
+    let mut left = limit;
+    let chunks = body.into_bytes_stream().map(move |chunk| {
+        let chunk = chunk?;
+        left = left.checked_sub(chunk.len()).ok_or_else(|| io::Error::other("too large"))?;
+        Ok::<_, io::Error>(chunk)
+    });
+    Body::from_bytes_stream(chunks)
+}
+
+fn unread<E>(_: E) -> Error {
+    let message = "The form cannot be read; load the page again.".to_owned();
+    Input::InvalidParameter(message).into()
 }

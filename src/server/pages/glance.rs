@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_millis(40);
 /// Each reads every finding of its organisation.
 const AT_ONCE: usize = 2;
 const ENTRIES_MAX: usize = 512;
+/// Periods of one organisation: enough for people, and nobody can crowd out the others.
+const ENTRIES_OF_ORG_MAX: usize = 8;
 
 /// What a pack of a period would say.
 #[derive(Debug, Clone)]
@@ -92,22 +94,26 @@ pub(super) async fn of<R: Right>(
 }
 
 async fn count(state: &State, key: Key) -> Result<Arc<Glance>> {
-    let counted = async {
-        let _turn = state.glances.turns.acquire().await.map_err(Error::internal)?;
-        read(state, key).await
-    }
-    .await;
-    match counted {
-        Ok(glance) => {
-            let glance = Arc::new(glance);
-            state.glances.put(key, Some(Arc::clone(&glance)));
-            Ok(glance)
-        }
-        Err(error) => {
-            tracing::warn!(cause = %describe(&error), "the figures of a period were not counted");
-            state.glances.put(key, None);
-            Err(error)
-        }
+    let mut counting = Counting { glances: &state.glances, key, counted: None };
+    let _turn = state.glances.turns.acquire().await.map_err(Error::internal)?;
+    let glance = read(state, key).await.inspect_err(|error| {
+        tracing::warn!(cause = %describe(error), "the figures of a period were not counted");
+    })?;
+    let glance = Arc::new(glance);
+    counting.counted = Some(Arc::clone(&glance));
+    Ok(glance)
+}
+
+/// A count under way: however it ends, the next one may begin.
+struct Counting<'a> {
+    glances: &'a Glances,
+    key: Key,
+    counted: Option<Arc<Glance>>,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.glances.put(self.key, self.counted.take());
     }
 }
 
@@ -131,7 +137,12 @@ impl Glances {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         kept.retain(|_, kept| kept.is_being_counted || now.duration_since(kept.at) < KEPT);
-        let is_full = kept.len() >= ENTRIES_MAX;
+        if !kept.contains_key(&key) {
+            make_room(&mut kept, ENTRIES_OF_ORG_MAX, |other| other.0 == key.0);
+            make_room(&mut kept, ENTRIES_MAX, |_| true);
+        }
+        let of_org = kept.keys().filter(|other| other.0 == key.0).count();
+        let is_full = of_org >= ENTRIES_OF_ORG_MAX || kept.len() >= ENTRIES_MAX;
         match kept.get_mut(&key) {
             Some(known) => {
                 let must = !known.is_being_counted
@@ -157,5 +168,16 @@ impl Glances {
                 known.at = Instant::now();
             }
         }
+    }
+}
+
+/// Drops what was counted longest ago among those of `kept` that are meant, if there are `most` of them.
+fn make_room(kept: &mut HashMap<Key, Kept>, most: usize, is_meant: impl Fn(&Key) -> bool) {
+    if kept.keys().filter(|key| is_meant(key)).count() < most {
+        return;
+    }
+    let idle = kept.iter().filter(|(key, kept)| is_meant(key) && !kept.is_being_counted);
+    if let Some(oldest) = idle.min_by_key(|(_, kept)| kept.at).map(|(key, _)| *key) {
+        kept.remove(&oldest);
     }
 }

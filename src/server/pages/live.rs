@@ -7,15 +7,18 @@
 //! - A stream ends by itself; the browser begins another one.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
 use poem::http::{StatusCode, header};
 use poem::{Body, Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::errors::Result;
+use crate::state::Context;
 
 /// How often a part is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,11 +53,23 @@ pub(super) async fn answer(request: Request, look: fn(Request) -> Look) -> Resul
             .header(header::CONTENT_TYPE, "text/html; charset=utf-8")
             .body(part?.html));
     }
+    let watches = &Context::of(&request).state.watches;
+    let Ok(place) = Arc::clone(watches).try_acquire_owned() else {
+        // No 503, which would be a fault to watchers of figures: browsers take it for the end of events, and ask now and then.
+        return Ok(Response::builder().status(StatusCode::NO_CONTENT).finish());
+    };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let now = Instant::now();
-    let watch =
-        Watch { request, look, ticks, shown: String::new(), spoke_at: now, until: now + WHOLE };
+    let watch = Watch {
+        request,
+        look,
+        ticks,
+        shown: String::new(),
+        spoke_at: now,
+        until: now + WHOLE,
+        _place: place,
+    };
     let events = stream::unfold(Some(watch), |watch| async move {
         let (event, watch) = watch?.next().await;
         Some((Ok::<_, std::io::Error>(Bytes::from(event)), watch))
@@ -71,6 +86,8 @@ struct Watch {
     shown: String,
     spoke_at: Instant,
     until: Instant,
+    /// Free when nobody looks any more.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Watch {

@@ -111,7 +111,7 @@ async fn upload(request: Request) -> Result<Response> {
     let done = async {
         let scope = visit.org::<HandInScan>(&request).await?;
         let upload = Upload::of_form(file, scope.context.state.options.scan_bytes_max);
-        hand_in(&scope, (&name, None), IdempotencyKey::none(), upload).await
+        hand_in(&scope, (&name, None), IdempotencyKey::absent(), upload).await
     }
     .await;
     let scope = visit.org::<ReadOrg>(&request).await?;
