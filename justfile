@@ -28,7 +28,7 @@ measure FINDINGS:
 chaos *ARGS:
     ./dev chaos {{ARGS}}
 
-# The engine beside its peers (`just bench engine`, `--quick`), packs beside stock tools (`just bench pack`, `--profile typical`).
+# The engine beside its peers (`just bench engine`), packs beside stock tools (`just bench pack`), growth (`just bench scale`).
 bench *ARGS:
     ./dev bench {{ARGS}}
 

@@ -7,6 +7,7 @@ what was generated goes with it. With `--profile` only that one is measured, and
 
 import argparse
 import datetime
+import functools
 import json
 import pathlib
 import shutil
@@ -18,17 +19,18 @@ sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "shared")) 
 
 import bars
 import floor
+import history
 import machine
 import packs
 import profiles
 import report
 from cluster import Cluster
 from figures import Figures
-from installation import Installation
+from installation import Installation, build
 from tree import ROOT, Tree, commit, rustc
 
 RESULT = ROOT / "bench" / "results" / "pack.json"
-NEEDED = {"redis-server": "redis-server", "zip": "zip", "sha256sum": "coreutils", "setpriv": "util-linux"}
+NEEDED = {"zip": "zip", "sha256sum": "coreutils"}
 BYTES_PER_FINDING = 4_000  # of the database, its log and what is staged, a finding's audit entry and the floor's files included
 
 
@@ -47,17 +49,6 @@ def arguments():
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def build(tree, program):
-    missing = [f"{command} (package {package})" for command, package in NEEDED.items() if not shutil.which(command)]
-    if missing:
-        raise SystemExit(f"Missing on this machine: {', '.join(missing)}.")
-    if program:
-        return pathlib.Path(program).resolve(strict=True)
-    say("building driftpack for production (log: .dev/bench/log/install.log)")
-    tree.run(["cargo", "build", "--release", "--locked", "--workspace", "--bin", "driftpack"], CARGO_TARGET_DIR=str(tree.target))
-    return tree.target / "release" / "driftpack"
 
 
 def fits(profile, tree):
@@ -158,7 +149,7 @@ def main():
     chosen = [profile for profile in known if not options.profile or profile.name in options.profile]
     before = known_before(options, chosen)
     figures.restore(before["figures"])
-    program = build(tree, options.program)
+    program = build(tree, options.program, say, NEEDED)
     patience, steps, lost = machine.Patience(options.patience, 20), dict(before["steps"]), {}
     with lock, Cluster(tree.home / "pg", tree.log("postgres")) as cluster:
         for profile in chosen:
@@ -167,7 +158,8 @@ def main():
                 say(f"{profile.name}: {lost[profile.name]}")
                 continue
             try:
-                with Installation(cluster, tree, program, profile, say) as installation:
+                fill = functools.partial(history.fill, profile=profile)
+                with Installation(cluster, tree, program, say, fill, profile.pdf) as installation:
                     steps[profile.name] = measure(profile, installation, figures, patience, options.repeat)
             except Exception as error:  # of whatever kind: it costs this profile, is told in the result, and the rest goes on
                 lost[profile.name] = str(error) or repr(error)

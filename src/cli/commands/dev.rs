@@ -10,7 +10,7 @@ use evidence::time::Period;
 use url::Url;
 
 use super::admin::Office;
-use super::{append, demo, export};
+use super::{append, crowd, demo, export};
 use crate::client::Client;
 use crate::config::{self, Config, Environment, Secret};
 use crate::issuer::Embedded;
@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// Append to an organisation's audit log, many at once, and say how many entries it took
     #[command(hide = true)]
     Append(append::Append),
+    /// Make many organisations with generated findings
+    #[command(hide = true)]
+    Crowd(crowd::Crowd),
     /// Write the story's scans as files
     Story {
         /// The folder
@@ -97,6 +100,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Generate(args) => generate(development()?, args).await?,
         Command::Append(args) => append::run(&development()?, args).await?,
+        Command::Crowd(args) => crowd::run(&Office::open(development()?)?, args).await?,
         Command::Bootstrap { server, file } => boot(development()?, server, &file).await?,
     }
     Ok(ExitCode::SUCCESS)

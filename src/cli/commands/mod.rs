@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod append;
 pub(crate) mod config;
+pub(crate) mod crowd;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod export;

@@ -1,6 +1,6 @@
-"""A whole driftpack of its own: Postgres, Redis, the API and the worker, each a process, with one organisation that has a history.
+"""A whole driftpack of its own: Postgres, Redis, the API and workers, each a process, with what a bench fills it with.
 
-Invariants: durable Postgres (`cluster`); the worker is a process of its own, so that its memory is nobody else's; everything ends
+Invariants: durable Postgres (`cluster`); each worker is a process of its own, so that its memory is nobody else's; everything ends
 and is removed with the block that uses it.
 """
 
@@ -17,8 +17,21 @@ import time
 import urllib.error
 import urllib.request
 
-HERE = pathlib.Path(__file__).resolve().parent
-DATABASE, SLUG, OWNER = "bench_pack", "acme", "owner@acme.example"
+DATABASE, SLUG, OWNER = "bench_driftpack", "acme", "owner@acme.example"
+NEEDED = {"redis-server": "redis-server", "setpriv": "util-linux"}
+
+
+def build(tree, given, say, needed=()):
+    """The program: the one that was given, or one that is built for production."""
+    needed = NEEDED | dict(needed)
+    missing = [f"{command} (package {package})" for command, package in needed.items() if not shutil.which(command)]
+    if missing:
+        raise SystemExit(f"Missing on this machine: {', '.join(missing)}.")
+    if given:
+        return pathlib.Path(given).resolve(strict=True)
+    say("building driftpack for production (log: .dev/bench/log/install.log)")
+    tree.run(["cargo", "build", "--release", "--locked", "--workspace", "--bin", "driftpack"], CARGO_TARGET_DIR=str(tree.target))
+    return tree.target / "release" / "driftpack"
 
 
 def free_port():
@@ -28,9 +41,12 @@ def free_port():
 
 
 class Installation:
-    def __init__(self, cluster, tree, program, profile, say):
-        self.cluster, self.tree, self.program, self.profile, self.say = cluster, tree, program, profile, say
-        self.state = tree.home / "pack"
+    """`fill` is called when the tables are there and the organisation is, before anything serves it; it answers the period that
+    it has filled, as two days."""
+
+    def __init__(self, cluster, tree, program, say, fill, pdf=False):
+        self.cluster, self.tree, self.program, self.say, self.fill, self.pdf = cluster, tree, program, say, fill, pdf
+        self.state = tree.home / "installation"
         self.children = {}
 
     def __enter__(self):
@@ -44,14 +60,7 @@ class Installation:
         return self
 
     def __exit__(self, *_):
-        for child in reversed(self.children.values()):
-            child.send_signal(signal.SIGTERM)
-        for child in self.children.values():
-            try:
-                child.wait(20)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        self.end(*reversed(self.children))
         self.cluster.drop(DATABASE)
         shutil.rmtree(self.state, ignore_errors=True)
 
@@ -63,15 +72,16 @@ class Installation:
         self.cluster.sql(f"create database {DATABASE} owner driftpack_owner")
         self.redis_port = free_port()
         redis = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "", "--appendonly", "no"]
-        self._spawn("redis", redis)
+        self.spawn("redis", redis)
         self.environment = self._environment()
         self.call("migrate")
         self.call("admin", "org", "create", "--slug", SLUG, "--plan", "enterprise")
         self.call("admin", "member", "add", "--org", SLUG, "--email", OWNER, "--role", "owner")
         self.org = self.cluster.sql(f"select id from orgs where slug = '{SLUG}'", DATABASE)
-        self._generate()
-        self._spawn("serve", [self.program, "serve"])
-        self._spawn("worker", [self.program, "worker"])
+        self.period = self.fill(self)
+        self.settle()
+        self.spawn("serve", [self.program, "serve"])
+        self.spawn("worker", [self.program, "worker"])
         self._wait_until_ready()
         self.token = self.call("dev", "token", "--email", OWNER).strip()
 
@@ -80,7 +90,7 @@ class Installation:
         self.url = f"http://127.0.0.1:{port}"
         database = self.cluster.url(DATABASE)
         chromium = os.environ.get("DRIFTWISE_CHROMIUM") or shutil.which("chromium")
-        if self.profile.pdf and not chromium:
+        if self.pdf and not chromium:
             raise SystemExit("Chromium is missing, and this profile prints a PDF: ./dev setup installs it.")
         settings = {
             "DRIFTWISE_ENV": "development",
@@ -93,49 +103,51 @@ class Installation:
             "DRIFTWISE_DEV_ISSUER_LISTEN": f"127.0.0.1:{issuer}",
             "DRIFTWISE_STORAGE_ROOT": str(self.state / "storage"),
             "DRIFTWISE_SIGNING_KEY_FILE": str(self.state / "signing.pem"),
-            "DRIFTWISE_PDF_ENABLED": str(self.profile.pdf).lower(),
+            "DRIFTWISE_PDF_ENABLED": str(self.pdf).lower(),
         }
-        if self.profile.pdf:
+        if self.pdf:
             settings["DRIFTWISE_CHROMIUM"] = chromium
         if os.geteuid() == 0:
             settings["DRIFTWISE_CHROMIUM_SANDBOX"] = "false"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("DRIFTWISE_", "DATABASE_URL"))}
         return clean | settings
 
-    def _generate(self):
-        """The history, in which autovacuum and the planner's statistics have had their turn, as they have in a year."""
-        profile = self.profile
-        starts, ends = self.period = profile.period(today())
-        self.say(f"generating {profile.findings:,} findings, {profile.scans:,} scans, {profile.audit_entries:,} audit entries")
-        period = ["--from", starts.isoformat(), "--to", ends.isoformat()]
-        sizes = ["--findings", str(profile.findings), "--state-sources", str(profile.sources)]
-        self.call("dev", "generate", "--org", SLUG, *sizes, *period, seconds=3600)
-        values = {"org": self.org, "entries": profile.audit_entries, "starts": starts, "ends": ends}
-        psql = [self.cluster.bin / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.cluster.url(DATABASE)]
-        words = [word for name, value in values.items() for word in ("-v", f"{name}={value}")]
-        subprocess.run([*psql, *words, "-f", HERE / "chain.sql"], check=True, stdout=subprocess.DEVNULL)
+    def settle(self):
+        """Autovacuum and the planner's statistics have their turn, as they have in a year."""
         self.cluster.sql("vacuum (freeze, analyze)", DATABASE)
         self.cluster.sql("checkpoint")
 
-    def _spawn(self, name, command):
-        with open(self.tree.log(f"pack-{name}"), "w") as log:
+    def spawn(self, name, command):
+        with open(self.tree.log(f"installation-{name}"), "w") as log:
             # the signal ends it should this process die
             command = ["setpriv", "--pdeathsig", "TERM", *map(str, command)]
             environment = getattr(self, "environment", None)
             self.children[name] = subprocess.Popen(command, env=environment, cwd="/", stdout=log, stderr=log)
+
+    def end(self, *names):
+        """Ends processes of these names; each finishes what it must."""
+        children = [self.children.pop(name) for name in names]
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+        for child in children:
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
 
     def _wait_until_ready(self):
         until = time.monotonic() + 60
         while time.monotonic() < until:
             gone = [name for name, child in self.children.items() if child.poll() is not None]
             if gone:
-                raise RuntimeError(f"{gone[0]} ended; its log is .dev/bench/log/pack-{gone[0]}.log")
+                raise RuntimeError(f"{gone[0]} ended; its log is .dev/bench/log/installation-{gone[0]}.log")
             try:
                 with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
                     return
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError("the API did not become ready; its log is .dev/bench/log/pack-serve.log")
+        raise RuntimeError("the API did not become ready; its log is .dev/bench/log/installation-serve.log")
 
     def call(self, *words, seconds=300):
         """Runs a command of the program; what it prints."""
@@ -145,9 +157,9 @@ class Installation:
             raise RuntimeError(f"driftpack {' '.join(words[:3])}: {done.stderr.strip()[-500:]}")
         return done.stdout
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, org=None):
         """What the API answers."""
-        request = urllib.request.Request(f"{self.url}/api/v2/orgs/{self.org}{path}", method=method)
+        request = urllib.request.Request(f"{self.url}/api/v2/orgs/{org or self.org}{path}", method=method)
         request.add_header("authorization", f"Bearer {self.token}")
         if body is not None:
             request.data = json.dumps(body).encode()
@@ -162,8 +174,11 @@ class Installation:
         return self.cluster.sql(statement, DATABASE)
 
     def forget_requests(self):
-        """An organisation may ask for five packs a day; a bench asks for more."""
-        subprocess.run(["redis-cli", "-p", str(self.redis_port), "flushall"], check=True, stdout=subprocess.DEVNULL)
+        """An organisation may ask for five packs a day; a bench asks for more. What was asked for is made two days old."""
+        statement = "set session_replication_role = replica; update audit_exports set requested_at = requested_at - interval '2 days'"
+        self.cluster.sql(statement, DATABASE)
+        script = "for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok == 'zset' then redis.call('DEL', key) end end"
+        subprocess.run(["redis-cli", "-p", str(self.redis_port), "eval", script, "0"], check=True, stdout=subprocess.DEVNULL)
 
 
 def today():
