@@ -35,7 +35,8 @@ impl Postgres {
             .expect("/tmp is writable");
         let cluster = Self { dir, bin: postgres_binaries() };
         run(Command::new("chmod").arg("755").arg(cluster.dir.path()));
-        cluster.make_data_folder();
+        Self::make_folder(&cluster.data());
+        Self::make_folder(&cluster.backup());
         run(as_owner(&cluster.bin.join("initdb"))
             .args(["-A", "trust", "-U", "postgres", "-D"])
             .arg(cluster.data()));
@@ -58,17 +59,54 @@ impl Postgres {
         self.control("start");
     }
 
+    /// Copies the whole cluster while it works; what is under way at the end of the copy is in it as far as it was committed.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    pub fn back_up(&self) {
+        let user = ["-U", "postgres", "-h"];
+        run(as_owner(&self.bin.join("pg_basebackup"))
+            .args(user)
+            .arg(self.data())
+            .args(["-X", "stream", "-c", "fast", "-D"])
+            .arg(self.backup()));
+    }
+
+    /// Takes the cluster away without warning, as a disk that breaks would.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn destroy(&self) {
+        self.control("stop");
+        std::fs::remove_dir_all(self.data()).expect("the folder is ours");
+    }
+
+    /// Puts the copy in the place of a destroyed cluster.
+    ///
+    /// # Panics
+    /// When there is none, or it does not start.
+    pub fn restore(&self) {
+        std::fs::rename(self.backup(), self.data())
+            .expect("there is a backup and nothing in its way");
+        self.control("start");
+    }
+
     fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    fn make_data_folder(&self) {
+    fn backup(&self) -> PathBuf {
+        self.dir.path().join("backup")
+    }
+
+    /// A folder that the cluster's account may write to.
+    fn make_folder(folder: &Path) {
         let mut command = Command::new("install");
         command.args(["-d", "-m", "700"]);
         if is_root() {
             command.args(["-o", "postgres"]);
         }
-        run(command.arg(self.data()));
+        run(command.arg(folder));
     }
 
     fn control(&self, action: &str) {

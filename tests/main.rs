@@ -9,6 +9,7 @@ mod command_line;
 mod crash;
 mod doctor;
 mod document;
+mod drill;
 mod log;
 mod main_job;
 mod monitoring;

@@ -7,6 +7,7 @@
 //! - What could not be looked at is a fault, never passed over.
 
 mod database;
+mod evidence;
 mod report;
 
 use std::process::ExitCode;
@@ -22,9 +23,16 @@ use report::{Check, Report};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It signs in as the role that serves (DRIFTWISE_DATABASE_URL), and where DRIFTWISE_MIGRATION_DATABASE_URL is
-set also as the role that migrates. Exit code: 0 everything is as it must be, 1 something is not, 4 the command failed."
+set also as the role that migrates. After a restore, and when in doubt:
+
+  driftpack admin doctor --full
+
+Exit code: 0 everything is as it must be, 1 something is not, 4 the command failed."
 )]
 pub(crate) struct Args {
+    /// Also read every audit chain from its first entry and every pack in storage, and compare the two
+    #[arg(long)]
+    full: bool,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -35,6 +43,9 @@ pub(crate) async fn run(office: &Office, args: Args) -> Result<ExitCode> {
     report.checks.push(migrating_role(&office.pool).await);
     report.checks.push(redis(office).await);
     report.checks.push(storage(office).await);
+    if args.full {
+        report.checks.extend(evidence::look(&office.pool, &office.config).await);
+    }
     office.pool.close().await;
     if args.json {
         say::out(serde_json::to_string_pretty(&report)?);
