@@ -4,7 +4,8 @@
 //! - One browser per [`Chromium`], one print at a time. A browser is kept only after a print that succeeded; after an error, a
 //!   timeout or a caller that went away it is killed, and the next print starts another.
 //! - A probe disturbs nothing: it prints nothing, waits for no print, and starts a browser only where there is none.
-//! - A print leaves nothing in the browser: each has a browser context of its own, disposed afterwards.
+//! - A print leaves nothing in the browser: each has a browser context of its own, disposed afterwards. The one of the next
+//!   print is made as soon as a print is over, because making it takes as long as printing.
 //! - What is printed cannot run scripts, reach the network or read files (see `print.rs` and `process.rs`).
 
 mod dates;
@@ -28,6 +29,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use print::Ready;
 use process::Process;
 
 use crate::report::Paper;
@@ -107,15 +109,16 @@ impl Chromium {
     pub async fn pdf(&self, html: &str, dated: Time) -> Result<Vec<u8>, Error> {
         let mut slot = self.live.lock().await;
         // Taken out, and put back only after success: a browser of unknown state is dropped, and thereby killed.
-        let live = match slot.take().and_then(Live::alive) {
+        let mut live = match slot.take().and_then(Live::alive) {
             Some(live) => live,
             None => self.start().await?,
         };
-        let printed =
-            tokio::time::timeout(self.options.timeout, print::pdf(&live.browser, html)).await;
+        let printed = tokio::time::timeout(self.options.timeout, live.print(html)).await;
         match printed {
             Ok(Ok(pdf)) => {
                 *slot = Some(live);
+                drop(slot);
+                tokio::spawn(self.clone().make_ready());
                 dates::set(pdf, dated)
             }
             Ok(Err(error)) => {
@@ -126,6 +129,18 @@ impl Chromium {
                 live.end().await;
                 Err(Error::Timeout(self.options.timeout))
             }
+        }
+    }
+
+    /// Makes the page for the next print, which waits for it if it comes meanwhile.
+    async fn make_ready(self) {
+        let mut slot = self.live.lock().await;
+        let Some(mut live) = slot.take() else { return };
+        let made = tokio::time::timeout(self.options.timeout, live.make_ready()).await;
+        match made {
+            Ok(Ok(())) => *slot = Some(live),
+            // The next print starts another browser.
+            Ok(Err(_)) | Err(_) => live.end().await,
         }
     }
 
@@ -180,6 +195,8 @@ struct Live {
     browser: Browser,
     process: Process,
     connection: Connection,
+    /// For the next print.
+    ready: Option<Ready>,
 }
 
 impl Live {
@@ -196,12 +213,27 @@ impl Live {
         // Ends when the browser goes away, or says something that cannot be understood.
         let connection =
             tokio::spawn(async move { while let Some(Ok(())) = handler.next().await {} });
-        Ok(Self { browser, process, connection: Connection(connection) })
+        Ok(Self { browser, process, connection: Connection(connection), ready: None })
     }
 
     /// The browser again, if it still runs.
     fn alive(mut self) -> Option<Self> {
         (!self.connection.0.is_finished() && self.process.is_alive()).then_some(self)
+    }
+
+    async fn make_ready(&mut self) -> Result<(), CdpError> {
+        if self.ready.is_none() {
+            self.ready = Some(Ready::make(&self.browser).await?);
+        }
+        Ok(())
+    }
+
+    async fn print(&mut self, html: &str) -> Result<Vec<u8>, CdpError> {
+        let ready = match self.ready.take() {
+            Some(ready) => ready,
+            None => Ready::make(&self.browser).await?,
+        };
+        ready.print(&self.browser, html).await
     }
 
     async fn end(self) {

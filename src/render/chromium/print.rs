@@ -28,27 +28,34 @@ const ADDRESS: &str = "http://export.invalid/";
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; sandbox";
 
-/// Prints `html` in a browser context of its own.
-pub(super) async fn pdf(browser: &Browser, html: &str) -> Result<Vec<u8>, CdpError> {
-    let context = browser.create_browser_context(CreateBrowserContextParams::default()).await?;
-    let printed = print_in(browser, context.clone(), html).await;
-    browser.dispose_browser_context(context).await?;
-    printed
+/// An empty page in a browser context of its own, whose requests are ours to answer. For one print.
+pub(super) struct Ready {
+    context: BrowserContextId,
+    page: Page,
+    requests: EventStream<EventRequestPaused>,
 }
 
-async fn print_in(
-    browser: &Browser,
-    context: BrowserContextId,
-    html: &str,
-) -> Result<Vec<u8>, CdpError> {
-    let target = CreateTargetParams::builder().url("about:blank").browser_context_id(context);
-    let page = browser.new_page(target.build().map_err(CdpError::msg)?).await?;
-    page.execute(SetScriptExecutionDisabledParams::new(true)).await?;
-    let requests = page.event_listener::<EventRequestPaused>().await?;
-    page.execute(EnableParams::default()).await?;
-    tokio::select! {
-        served = serve(&page, requests, html) => Err(served.err().unwrap_or(CdpError::NoResponse)),
-        printed = load_and_print(&page) => printed,
+impl Ready {
+    pub(super) async fn make(browser: &Browser) -> Result<Self, CdpError> {
+        let context = browser.create_browser_context(CreateBrowserContextParams::default()).await?;
+        let target = CreateTargetParams::builder().url("about:blank");
+        let target = target.browser_context_id(context.clone()).build().map_err(CdpError::msg)?;
+        let page = browser.new_page(target).await?;
+        page.execute(SetScriptExecutionDisabledParams::new(true)).await?;
+        let requests = page.event_listener::<EventRequestPaused>().await?;
+        page.execute(EnableParams::default()).await?;
+        Ok(Self { context, page, requests })
+    }
+
+    /// Prints `html`, and leaves nothing of it in the browser.
+    pub(super) async fn print(self, browser: &Browser, html: &str) -> Result<Vec<u8>, CdpError> {
+        let Self { context, page, requests } = self;
+        let printed = tokio::select! {
+            served = serve(&page, requests, html) => Err(served.err().unwrap_or(CdpError::NoResponse)),
+            printed = load_and_print(&page) => printed,
+        };
+        browser.dispose_browser_context(context).await?;
+        printed
     }
 }
 
