@@ -89,7 +89,7 @@ create trigger findings_origin before update on findings
 
 create table finding_events (
   org_id             uuid        not null,
-  finding_id         uuid        not null,
+  number             bigint      not null,
   seq                integer     not null,
   kind               text        not null,
   status             text        not null,
@@ -112,9 +112,9 @@ create table finding_events (
   actor_id           text        not null,
   reason             text,
   scan_id            uuid,
-  constraint finding_events_pkey primary key (org_id, finding_id, seq),
+  constraint finding_events_pkey primary key (org_id, number, seq),
   constraint finding_events_finding_fkey
-    foreign key (org_id, finding_id) references findings (org_id, id),
+    foreign key (org_id, number) references findings (org_id, number),
   constraint finding_events_interval check (until > occurred_at),
   constraint finding_events_kind_known
     check (kind in ('detected', 'updated', 'regraded', 'moved', 'resolved', 'reopened', 'accepted',
@@ -126,6 +126,8 @@ create table finding_events (
 );
 comment on table finding_events is
   'What a finding was in [occurred_at, until), and the event that made it so. Packs read nothing else';
+comment on column finding_events.number is
+  'The finding''s. A pack reads events in this order, beside the findings, and sorts nothing';
 comment on column finding_events.seq is '1 is the detection';
 comment on column finding_events.risk_level is 'As at detection';
 comment on column finding_events.open_since is 'Hours to resolve = occurred_at of the resolved event - open_since';
@@ -134,7 +136,7 @@ comment on column finding_events.reason is 'Why a person decided so';
 comment on column finding_events.occurred_at is 'Observation time of the scan, or the time of a person''s decision';
 comment on column finding_events.until is 'occurred_at of the next event; null: still so. The only column that is ever updated';
 comment on column finding_events.recorded_at is 'When the row was written';
-create unique index finding_events_current_key on finding_events (org_id, finding_id)
+create unique index finding_events_current_key on finding_events (org_id, number)
   where until is null;
 
 create trigger finding_events_history before update on finding_events

@@ -485,7 +485,7 @@ COMMENT ON COLUMN public.custom_rules.version IS 'Number of the row in custom_ru
 
 CREATE TABLE public.finding_events (
     org_id uuid NOT NULL,
-    finding_id uuid NOT NULL,
+    number bigint NOT NULL,
     seq integer NOT NULL,
     kind text NOT NULL,
     status text NOT NULL,
@@ -517,6 +517,8 @@ CREATE TABLE public.finding_events (
 ALTER TABLE ONLY public.finding_events FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.finding_events IS 'What a finding was in [occurred_at, until), and the event that made it so. Packs read nothing else';
+
+COMMENT ON COLUMN public.finding_events.number IS 'The finding''s. A pack reads events in this order, beside the findings, and sorts nothing';
 
 COMMENT ON COLUMN public.finding_events.seq IS '1 is the detection';
 
@@ -1033,7 +1035,7 @@ ALTER TABLE ONLY public.custom_rules
     ADD CONSTRAINT custom_rules_pkey PRIMARY KEY (org_id, id);
 
 ALTER TABLE ONLY public.finding_events
-    ADD CONSTRAINT finding_events_pkey PRIMARY KEY (org_id, finding_id, seq);
+    ADD CONSTRAINT finding_events_pkey PRIMARY KEY (org_id, number, seq);
 
 ALTER TABLE ONLY public.findings
     ADD CONSTRAINT findings_identity_key UNIQUE (org_id, state_source_id, tool_family, drift_type, address_digest) DEFERRABLE;
@@ -1112,7 +1114,7 @@ CREATE INDEX audit_exports_newest_idx ON public.audit_exports USING btree (org_i
 
 CREATE UNIQUE INDEX custom_rules_name_key ON public.custom_rules USING btree (org_id, name) WHERE (deleted_at IS NULL);
 
-CREATE UNIQUE INDEX finding_events_current_key ON public.finding_events USING btree (org_id, finding_id) WHERE (until IS NULL);
+CREATE UNIQUE INDEX finding_events_current_key ON public.finding_events USING btree (org_id, number) WHERE (until IS NULL);
 
 CREATE INDEX findings_open_idx ON public.findings USING btree (org_id, state_source_id, tool_family) WHERE (status = 'open'::text);
 
@@ -1233,7 +1235,7 @@ ALTER TABLE ONLY public.custom_rules
     ADD CONSTRAINT custom_rules_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
 ALTER TABLE ONLY public.finding_events
-    ADD CONSTRAINT finding_events_finding_fkey FOREIGN KEY (org_id, finding_id) REFERENCES public.findings(org_id, id);
+    ADD CONSTRAINT finding_events_finding_fkey FOREIGN KEY (org_id, number) REFERENCES public.findings(org_id, number);
 
 ALTER TABLE ONLY public.findings
     ADD CONSTRAINT findings_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);

@@ -101,7 +101,6 @@ $$;
 
 -- The finding with the highest number was never there, nor any of its history.
 create function attack.hide_finding(c uuid) returns void language sql as $$
-  delete from finding_events where org_id = c and finding_id = (
-    select id from findings where org_id = c order by number desc limit 1);
+  delete from finding_events where org_id = c and number = (select max(number) from findings where org_id = c);
   delete from findings where org_id = c and number = (select max(number) from findings where org_id = c);
 $$;

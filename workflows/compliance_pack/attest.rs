@@ -1,8 +1,8 @@
-//! Step `attest`: the whole audit chain is re-hashed, and every earlier pack's position looked up on it.
+//! Step `attest`: the whole audit chain was re-hashed, and every earlier pack's position looked up on it.
 //!
-//! The attestation speaks of the moment of the sections: where the chain stood then, what earlier packs had attested by then. What is
-//! re-hashed is the chain as it is now, which must still hold all of that; so doing the step again gives the same attestation. A chain
-//! that does not verify makes no pack: permanent, `chain_broken`. It is staged unsigned; the signature covers the other
+//! The attestation speaks of the moment of the sections: where the chain stood then, what earlier packs had attested by then. That
+//! is looked at while the sections are read; a chain that was not whole then is looked at again here, as it is now, so that a run
+//! can go on after it was mended. A chain that does not verify makes no pack: permanent, `chain_broken`. It is staged unsigned; the signature covers the other
 //! entries and comes in `seal`, by the key that is chosen here.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use storage::Key;
 
 use super::collect::{Collected, Notes};
-use super::facts::Earlier;
+use super::facts::{Earlier, Positions};
 use super::{BuildPack, key};
 use crate::stage::{self, Staged};
 use crate::{Ports, trouble};
@@ -59,8 +59,13 @@ pub(super) async fn chain(
 ) -> Result<Attested, Failure> {
     let notes: Notes = stage::load(&step.storage, &collected.notes).await?;
     let key_id = key::choose(&step, notes.snapshot.taken_at)?;
-    let seen = verify(&step, pack, &notes).await.map_err(trouble::database)?;
-    let hashes = intact(seen, &notes)?;
+    let hashes = match notes.hashes.clone() {
+        Some(hashes) => hashes,
+        None => intact(
+            verify(&step, pack, &notes.positions).await.map_err(trouble::database)?,
+            &notes.positions,
+        )?,
+    };
     let attestation = attestation(&step.product.base_url, pack, &notes, &hashes)?;
     let bytes = serde_json::to_vec(&attestation).map_err(trouble::internal)?;
     let key = Key::staging(&stage::attempt(&step), "attestation.json");
@@ -69,32 +74,41 @@ pub(super) async fn chain(
     Ok(Attested { attestation: staged, head_seq, head_hash_hex, key_id })
 }
 
-async fn verify(step: &StepContext<Ports>, pack: BuildPack, notes: &Notes) -> db::Result<Verdict> {
-    let mut watch: Vec<i64> = notes.earlier.iter().map(|earlier| earlier.seq).collect();
-    watch.extend([1, notes.requested_seq, notes.chain.head_seq]);
-    let options =
-        Options { watch, expected_min_seq: Some(notes.chain.head_seq), ..Options::default() };
+async fn verify(
+    step: &StepContext<Ports>,
+    pack: BuildPack,
+    positions: &Positions,
+) -> db::Result<Verdict> {
     let mut snapshot = Snapshot::begin(&step.pool, pack.org).await?;
-    let verified = db::chain::verify(&mut snapshot, ChainId::Org(pack.org), &options).await?;
+    let (chain, options) = (ChainId::Org(pack.org), options(positions));
+    let verified = db::chain::verify(&mut snapshot, chain, &options).await?;
     snapshot.close().await?;
     Ok(verified.verdict)
 }
 
+/// What the chain must hold, and which of its hashes are wanted.
+pub(super) fn options(positions: &Positions) -> Options {
+    let mut watch: Vec<i64> = positions.earlier.iter().map(|earlier| earlier.seq).collect();
+    watch.extend([1, positions.requested_seq, positions.chain.head_seq]);
+    Options { watch, expected_min_seq: Some(positions.chain.head_seq), ..Options::default() }
+}
+
 /// The hashes at the watched positions, if the chain is whole and its head of then is where it was.
-fn intact(verdict: Verdict, notes: &Notes) -> Result<Hashes, Failure> {
+pub(super) fn intact(verdict: Verdict, positions: &Positions) -> Result<Hashes, Failure> {
     let Verdict { status, message, watched, .. } = verdict;
     if status != Status::Ok {
         return Err(Broken::Chain { status, message }.into());
     }
-    let (hashes, seq) = (Hashes(watched), notes.chain.head_seq);
-    if hashes.hex(seq)? != notes.chain.head_hash_hex {
+    let (hashes, seq) = (Hashes(watched), positions.chain.head_seq);
+    if hashes.hex(seq)? != positions.chain.head_hash_hex {
         return Err(Broken::Head { seq }.into());
     }
     Ok(hashes)
 }
 
 /// Hashes by position.
-struct Hashes(BTreeMap<i64, Hash>);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hashes(BTreeMap<i64, Hash>);
 
 impl Hashes {
     fn hex(&self, seq: i64) -> Result<String, Failure> {
@@ -118,9 +132,9 @@ fn attestation(
     notes: &Notes,
     hashes: &Hashes,
 ) -> Result<Attestation, Failure> {
-    let (chain, audit, head_seq) = (&notes.chain, notes.summary.audit, notes.chain.head_seq);
-    let previous: Result<_, _> =
-        notes.earlier.iter().map(|earlier| hashes.previous(earlier)).collect();
+    let Positions { chain, requested_seq, earlier } = &notes.positions;
+    let (audit, head_seq) = (notes.summary.audit, chain.head_seq);
+    let previous: Result<_, _> = earlier.iter().map(|earlier| hashes.previous(earlier)).collect();
     Ok(Attestation {
         schema: SCHEMA.to_owned(),
         chain: chain.chain.clone(),
@@ -132,10 +146,7 @@ fn attestation(
         head_hash_hex: chain.head_hash_hex.clone(),
         genesis_hash_hex: hashes.hex(1)?,
         period: PeriodRange { first_seq: audit.first_seq, last_seq: audit.last_seq },
-        requested: Position {
-            seq: notes.requested_seq,
-            hash_hex: hashes.hex(notes.requested_seq)?,
-        },
+        requested: Position { seq: *requested_seq, hash_hex: hashes.hex(*requested_seq)? },
         previous_attestations: previous?,
         verify_url: format!(
             "{base_url}/api/v2/orgs/{}/audit-log/verify?at_seq={head_seq}",

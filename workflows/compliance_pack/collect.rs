@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use bundle::csv::Counted;
 use bundle::digest::{Digest, Sum};
-use bundle::json::Chain;
 use bundle::provenance::{
     ActionCount, Changes, ISOLATION, PlanInForce, Section, Sequence, SequenceGaps,
     Snapshot as Moment, TieOut,
 };
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
+use db::chain::Verification;
 use db::section::{self, Done, PlanVersion, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
@@ -27,7 +27,8 @@ use storage::{Attempt, Key, Storage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::facts::{Earlier, Facts};
+use super::attest::{self, Hashes};
+use super::facts::{Facts, Positions};
 use super::logic::Logic;
 use super::press::Press;
 use super::scribe::{BATCH_ROWS, Scribe, Written};
@@ -54,10 +55,9 @@ pub(super) struct Notes {
     pub(super) sections: Vec<Section>,
     pub(super) tie_out: TieOut,
     pub(super) sequence_gaps: SequenceGaps,
-    /// Where the audit chain stood.
-    pub(super) chain: Chain,
-    pub(super) requested_seq: i64,
-    pub(super) earlier: Vec<Earlier>,
+    pub(super) positions: Positions,
+    /// The hashes at those positions, if the audit chain was found whole while its entries were read.
+    pub(super) hashes: Option<Hashes>,
     pub(super) plan: PlanInForce,
     pub(super) changes: Changes,
 }
@@ -73,13 +73,21 @@ pub(super) async fn sections(
     let export = db::exports::get(&mut snapshot, pack.org, pack.export).await;
     let export = export.map_err(trouble::database)?;
     over(export.period(), snapshot.moment().taken_at)?;
-    let log =
-        Log { storage: step.storage.clone(), attempt, org: pack.org, period: export.period() };
+    let positions = Positions::read(&mut snapshot, pack, &export).await;
+    let positions = positions.map_err(trouble::database)?;
+    let log = Log {
+        storage: step.storage.clone(),
+        attempt,
+        org: pack.org,
+        period: export.period(),
+        positions: positions.clone(),
+    };
     // The audit log is read and compressed beside everything else, where a second connection is at hand.
     let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
     let beside =
         beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));
-    let facts = Facts::read(&mut snapshot, pack, &export).await.map_err(trouble::database)?;
+    let facts = Facts::read(&mut snapshot, pack, &export, positions).await;
+    let facts = facts.map_err(trouble::database)?;
     let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),
@@ -92,7 +100,7 @@ pub(super) async fn sections(
     let Reader { scribe, mut recount, .. } = reader;
     let written = scribe.finish().await?;
     let moment = moment(snapshot.moment());
-    let (audit, digest) = match beside {
+    let Audit { staged: audit, digest, hashes } = match beside {
         Some(log) => {
             snapshot.close().await.map_err(trouble::database)?;
             log.await.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))??
@@ -103,24 +111,39 @@ pub(super) async fn sections(
     let tables: BTreeMap<_, _> =
         written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
     let tie_out = recount.check(&facts.summary, &tables)?;
-    let notes = Notes {
-        sections: described(logic, &written, digest),
-        snapshot: moment,
-        attempt: step.attempt(),
-        tie_out,
-        sequence_gaps: gaps(logic, &facts),
-        plan: plan(facts.plan),
-        changes: changes(logic, facts.done),
-        summary: facts.summary,
-        chain: facts.chain,
-        requested_seq: facts.requested_seq,
-        earlier: facts.earlier,
-    };
+    let read = Read { moment, attempt: step.attempt(), written: &written, tie_out, audit: digest };
+    let notes = read.notes(logic, facts, hashes);
     let notes = serde_json::to_vec(&notes).map_err(trouble::internal)?;
     let key = Key::staging(&attempt, "notes.json");
     let notes = stage::put(&step.storage, key, "notes.json", notes).await?;
     let tables = written.tables.into_iter().map(|(staged, _)| staged);
     Ok(Collected { notes, entries: tables.chain([written.data, audit]).collect() })
+}
+
+/// What was read, before it is told.
+struct Read<'a> {
+    moment: Moment,
+    attempt: u32,
+    written: &'a Written,
+    tie_out: TieOut,
+    audit: Digest,
+}
+
+impl Read<'_> {
+    fn notes(self, logic: Logic, facts: Facts, hashes: Option<Hashes>) -> Notes {
+        Notes {
+            sections: described(logic, self.written, self.audit),
+            snapshot: self.moment,
+            attempt: self.attempt,
+            tie_out: self.tie_out,
+            sequence_gaps: gaps(logic, &facts),
+            plan: plan(facts.plan),
+            changes: changes(logic, facts.done),
+            summary: facts.summary,
+            positions: facts.positions,
+            hashes,
+        }
+    }
 }
 
 /// Reads the sections in the order of `bundle::section::ALL` and hands them to the scribe.
@@ -206,25 +229,35 @@ async fn next<T>(
     rows.try_next().await.map_err(trouble::database)
 }
 
-/// The audit log of the period: line n is the canonical text of entry n.
+/// The audit log: re-hashed from its first entry, and of the period line by line the canonical texts.
 #[derive(Clone)]
 struct Log {
     storage: Storage,
     attempt: Attempt,
     org: OrgId,
     period: Period,
+    positions: Positions,
+}
+
+/// What came of it.
+struct Audit {
+    staged: Staged,
+    digest: Digest,
+    hashes: Option<Hashes>,
 }
 
 impl Log {
-    async fn read(self, mut snapshot: Snapshot) -> Result<(Staged, Digest), Failure> {
+    async fn read(self, mut snapshot: Snapshot) -> Result<Audit, Failure> {
         let stop = CancellationToken::new();
         let _stop_when_dropped = stop.clone().drop_guard();
         let key = Key::staging(&self.attempt, pack::AUDIT_EVENTS);
         let mut press = Press::start(&self.storage, &key, &stop);
         let mut sum = Sum::default();
+        let (chain, options) = (ChainId::Org(self.org), attest::options(&self.positions));
+        let verification = Verification::begin(&mut snapshot, chain, &options).await;
+        let mut verification = verification.map_err(trouble::database)?;
         {
-            let chain = ChainId::Org(self.org);
-            let texts = db::chain::canonical_texts(&mut snapshot, chain, self.period);
+            let texts = verification.texts(&mut snapshot, self.period);
             let mut texts = std::pin::pin!(texts);
             while let Some(mut line) = next(&mut texts).await? {
                 line.push('\n');
@@ -233,9 +266,11 @@ impl Log {
             }
         }
         snapshot.close().await.map_err(trouble::database)?;
+        // A chain that is not whole is the next step's to say, as it is by then.
+        let hashes = attest::intact(verification.finish().verdict, &self.positions).ok();
         let (packed, digest) = (press.finish().await.map_err(stage::unwrapped)?, sum.finish());
         let staged = Staged::lines(pack::AUDIT_EVENTS, key, digest.clone()).packed(packed);
-        Ok((staged, digest))
+        Ok(Audit { staged, digest, hashes })
     }
 }
 

@@ -16,12 +16,33 @@ use super::BuildPack;
 pub(super) struct Facts {
     pub(super) summary: Summary,
     pub(super) sequence: Sequence,
-    pub(super) chain: json::Chain,
-    pub(super) requested_seq: i64,
-    pub(super) earlier: Vec<Earlier>,
+    pub(super) positions: Positions,
     pub(super) plan: PlanVersion,
     /// What was done in the period, by action.
     pub(super) done: Vec<Done>,
+}
+
+/// The positions of the audit chain that the attestation speaks of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Positions {
+    /// Where the audit chain stood.
+    pub(super) chain: json::Chain,
+    pub(super) requested_seq: i64,
+    pub(super) earlier: Vec<Earlier>,
+}
+
+impl Positions {
+    pub(super) async fn read(
+        snapshot: &mut Snapshot,
+        pack: BuildPack,
+        export: &Export,
+    ) -> db::Result<Self> {
+        Ok(Self {
+            chain: chain(snapshot, ChainId::Org(pack.org)).await?,
+            requested_seq: export.requested_seq,
+            earlier: earlier(snapshot, pack).await?,
+        })
+    }
 }
 
 /// The head that an earlier pack has attested.
@@ -37,6 +58,7 @@ impl Facts {
         snapshot: &mut Snapshot,
         pack: BuildPack,
         export: &Export,
+        positions: Positions,
     ) -> db::Result<Self> {
         let period = export.period();
         let plan = section::plan(snapshot, pack.org, period).await?;
@@ -45,9 +67,7 @@ impl Facts {
             done: section::audit_actions(snapshot, ChainId::Org(pack.org), period).await?,
             plan,
             sequence: section::sequence(snapshot, pack.org).await?,
-            chain: chain(snapshot, ChainId::Org(pack.org)).await?,
-            requested_seq: export.requested_seq,
-            earlier: earlier(snapshot, pack).await?,
+            positions,
         })
     }
 

@@ -65,7 +65,7 @@ impl Scribe {
             attempt,
             stop: stop.clone(),
             summary: facts.summary.clone(),
-            chain: facts.chain.clone(),
+            chain: facts.positions.chain.clone(),
         };
         let thread = tokio::task::spawn_blocking(move || desk.write(rows));
         Self { batches, waiting: Vec::new(), thread, _stop_when_dropped: stop.drop_guard() }

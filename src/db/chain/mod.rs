@@ -19,8 +19,8 @@ use serde_json::Map;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-pub use read::{Entry, Filter, attested, canonical_texts, find, list};
-pub use verify::{At, Options, Verified, verify};
+pub use read::{Entry, Filter, attested, find, list};
+pub use verify::{At, Options, Verification, Verified, verify};
 
 use crate::{Error, Result, scope};
 

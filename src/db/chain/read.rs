@@ -2,13 +2,12 @@
 
 use evidence::chain::{ChainId, Hash};
 use evidence::ids::{ExportId, OrgId};
-use evidence::time::{Period, Time};
-use futures_util::{Stream, TryStreamExt};
+use evidence::time::Time;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+use crate::Result;
 use crate::column::Digest;
-use crate::{Error, Result};
 
 /// One entry, as people see it. The columns say what the canonical text says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,25 +81,6 @@ pub async fn find(conn: &mut PgConnection, chain: ChainId, seq: i64) -> Result<O
     )
     .fetch_optional(conn)
     .await?)
-}
-
-/// The canonical texts of the entries of a period, in order of seq: the lines of
-/// `audit_events.ndjson`.
-///
-/// Time never goes back along a chain, so they are consecutive.
-pub fn canonical_texts(
-    conn: &mut PgConnection,
-    chain: ChainId,
-    period: Period,
-) -> impl Stream<Item = Result<String>> + Send + '_ {
-    sqlx::query_file_scalar!(
-        "sql/section/audit_events.sql",
-        chain.as_uuid(),
-        period.start,
-        period.end,
-    )
-    .fetch(conn)
-    .map_err(Error::from)
 }
 
 /// A position of a chain that a pack has attested.

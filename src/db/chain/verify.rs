@@ -1,7 +1,8 @@
 //! Re-reading a stored chain, from its first entry or from one that is known, in constant memory.
 
 use evidence::chain::{ChainId, Hash, Row, Start, Verdict, Verifier};
-use futures_util::TryStreamExt;
+use evidence::time::Period;
+use futures_util::{Stream, TryStreamExt as _, future};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -47,42 +48,86 @@ pub async fn verify(
     chain: ChainId,
     options: &Options,
 ) -> Result<Verified> {
-    let head = match super::head(conn, chain).await {
-        // The verdict says so: no entry has the hash that such a head states.
-        Err(Error::BrokenChain(_)) => None,
-        head => head?,
-    };
-    let start = options.since.map_or(Start::Genesis, |(seq, _)| Start::Excerpt { seq });
-    let mut verifier = Verifier::new(chain, start);
-    for (seq, hash) in options.known.iter().copied().chain(options.since) {
-        verifier = verifier.expect(seq, hash);
-    }
-    for seq in options.watch.iter().copied().chain(options.at_seq) {
-        verifier = verifier.watch(seq);
-    }
-    let first = options.since.map_or(1, |(seq, _)| seq);
-    feed(conn, chain, first, &mut verifier).await?;
-    let verdict = verifier.finish(Some(stated(head)), options.expected_min_seq);
-    let at = options
-        .at_seq
-        .and_then(|seq| verdict.watched.get(&seq).map(|hash| At { seq, hash: *hash }));
-    Ok(Verified { verdict, at })
+    let mut verification = Verification::begin(conn, chain, options).await?;
+    verification.feed(conn).await?;
+    Ok(verification.finish())
 }
 
-async fn feed(
-    conn: &mut PgConnection,
+/// A verification under way, for who wants to see what it reads.
+pub struct Verification {
     chain: ChainId,
     first: i64,
-    verifier: &mut Verifier,
-) -> Result<()> {
-    // Decoded by hand, without a copy of any column: a chain may have millions of entries.
-    let mut rows =
-        sqlx::query(include_str!("../sql/chain.sql")).bind(chain.as_uuid()).bind(first).fetch(conn);
-    while let Some(row) = rows.try_next().await? {
-        verifier.feed(stored(&row)?);
-    }
-    Ok(())
+    at_seq: Option<i64>,
+    expected_min_seq: Option<i64>,
+    head: Option<Head>,
+    verifier: Verifier,
 }
+
+impl Verification {
+    pub async fn begin(conn: &mut PgConnection, chain: ChainId, options: &Options) -> Result<Self> {
+        let head = match super::head(conn, chain).await {
+            // The verdict says so: no entry has the hash that such a head states.
+            Err(Error::BrokenChain(_)) => None,
+            head => head?,
+        };
+        let start = options.since.map_or(Start::Genesis, |(seq, _)| Start::Excerpt { seq });
+        let mut verifier = Verifier::new(chain, start);
+        for (seq, hash) in options.known.iter().copied().chain(options.since) {
+            verifier = verifier.expect(seq, hash);
+        }
+        for seq in options.watch.iter().copied().chain(options.at_seq) {
+            verifier = verifier.watch(seq);
+        }
+        let first = options.since.map_or(1, |(seq, _)| seq);
+        let Options { at_seq, expected_min_seq, .. } = *options;
+        Ok(Self { chain, first, at_seq, expected_min_seq, head, verifier })
+    }
+
+    /// Reads the chain to its end.
+    async fn feed(&mut self, conn: &mut PgConnection) -> Result<()> {
+        // Decoded by hand, without a copy of any column: a chain may have millions of entries.
+        let rows = sqlx::query(include_str!("../sql/chain.sql"));
+        let mut rows = rows.bind(self.chain.as_uuid()).bind(self.first).fetch(conn);
+        while let Some(row) = rows.try_next().await? {
+            self.verifier.feed(stored(&row)?);
+        }
+        Ok(())
+    }
+
+    /// Reads the chain from its first entry to its end, whatever `since` said, and gives the canonical texts of the entries of
+    /// the period in order: the lines of `audit_events.ndjson`, and what `section/audit_events.sql` answers.
+    ///
+    /// Time never goes back along a chain, so they are consecutive.
+    pub fn texts<'a>(
+        &'a mut self,
+        conn: &'a mut PgConnection,
+        period: Period,
+    ) -> impl Stream<Item = Result<String>> + Send + 'a {
+        let rows = sqlx::query(include_str!("../sql/chain_in_period.sql"));
+        let rows = rows.bind(self.chain.as_uuid()).bind(period.start).bind(period.end);
+        let verifier = &mut self.verifier;
+        rows.fetch(conn).map_err(Error::from).try_filter_map(move |row| {
+            let text = stored(&row).and_then(|entry| {
+                verifier.feed(entry);
+                let is_in_period: bool = row.try_get(IN_PERIOD)?;
+                Ok(is_in_period.then(|| entry.canonical.to_owned()))
+            });
+            future::ready(text.map_err(Error::from))
+        })
+    }
+
+    /// The verdict over what was read.
+    pub fn finish(self) -> Verified {
+        let verdict = self.verifier.finish(Some(stated(self.head)), self.expected_min_seq);
+        let at = self
+            .at_seq
+            .and_then(|seq| verdict.watched.get(&seq).map(|hash| At { seq, hash: *hash }));
+        Verified { verdict, at }
+    }
+}
+
+/// The place of the column of `chain_in_period.sql` that `chain.sql` has not.
+const IN_PERIOD: usize = 13;
 
 /// The columns in the order of the statement.
 fn stored(row: &PgRow) -> sqlx::Result<Row<'_>> {

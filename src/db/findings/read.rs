@@ -59,7 +59,7 @@ pub async fn find_by_number(
 }
 
 /// Everything that happened to the finding, in order.
-pub async fn events(conn: &mut PgConnection, org: OrgId, id: FindingId) -> Result<Vec<Event>> {
+pub async fn events(conn: &mut PgConnection, org: OrgId, number: i64) -> Result<Vec<Event>> {
     Ok(sqlx::query_as!(
         Event,
         r#"
@@ -68,11 +68,11 @@ pub async fn events(conn: &mut PgConnection, org: OrgId, id: FindingId) -> Resul
                risk_level_now as "risk_level_now: Word<RiskLevel>", open_since, occurred_at, until,
                recorded_at, actor_kind, actor_id, reason, scan_id
           from finding_events
-         where org_id = $1 and finding_id = $2
+         where org_id = $1 and number = $2
          order by seq
         "#,
         org.0,
-        id.0,
+        number,
     )
     .fetch_all(conn)
     .await?)

@@ -37,6 +37,8 @@ pub(crate) struct Stored {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct State {
     id: Uuid,
+    /// 0 until the finding has got one.
+    pub(crate) number: i64,
     seq: i32,
     kind: EventKind,
     status: Status,
@@ -62,7 +64,6 @@ pub(crate) struct State {
 pub(crate) struct Fresh {
     #[serde(flatten)]
     pub(crate) state: State,
-    pub(crate) number: i64,
     pub(crate) resource_type: String,
     pub(crate) resource_name: String,
     pub(crate) provider: Option<String>,
@@ -82,6 +83,7 @@ impl State {
     pub(crate) fn first(id: Uuid, event: Event) -> Self {
         Self {
             id,
+            number: 0,
             seq: 1,
             kind: event.kind,
             status: event.status,
@@ -118,6 +120,7 @@ impl State {
         };
         Self {
             id: before.id,
+            number: before.number,
             seq: before.seq + 1,
             kind: event.kind,
             status: event.status,

@@ -131,7 +131,6 @@ impl Effect {
             (None, Some(event)) => self.fresh.push(Fresh {
                 state: State::first(ids::v7(scan.observed_at, rand::random()), event)
                     .opened_after(before()),
-                number: 0,
                 resource_type: drift.resource_type.clone(),
                 resource_name: drift.resource_name.clone(),
                 provider: drift.provider.clone(),

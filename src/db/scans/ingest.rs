@@ -226,7 +226,7 @@ async fn apply(
     store::update(conn, org, &changed).await?;
     let first = reserve_numbers(conn, org, effect.fresh.len()).await?;
     for (fresh, number) in effect.fresh.iter_mut().zip(first..) {
-        fresh.number = number;
+        fresh.state.number = number;
     }
     store::insert(conn, scope, &effect.fresh).await?;
     let record = Record { actor: &ingest.actor, now: ingest.now };

@@ -1,4 +1,4 @@
-//! Which part of the audit log belongs to a period. The texts themselves: `chain::canonical_texts`.
+//! Which part of the audit log belongs to a period. The texts themselves: `chain::Verification::texts`.
 
 use evidence::chain::ChainId;
 use evidence::pack::AuditRange;
@@ -9,6 +9,7 @@ use crate::Result;
 use crate::column::Count;
 
 pub(super) const SQL: &str = include_str!("../sql/section/audit_log.sql");
+/// What is asked is the whole chain, once, to hash it again; these are the rows of it that an auditor may ask for.
 pub(super) const EVENTS_SQL: &str = include_str!("../sql/section/audit_events.sql");
 
 pub(super) const ACTIONS_SQL: &str = include_str!("../sql/section/audit_actions.sql");

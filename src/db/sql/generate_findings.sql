@@ -102,10 +102,10 @@ finding as (
 ),
 written as (
   insert into finding_events (
-    org_id, finding_id, seq, kind, status, resolution, address, changed_attributes, risk_level,
+    org_id, number, seq, kind, status, resolution, address, changed_attributes, risk_level,
     risk_level_now, open_since, last_clean_scan_at, last_seen_at, reopen_count, resolved_at,
     resolved_by, resolution_reason, occurred_at, until, recorded_at, actor_kind, actor_id, reason)
-  select $1, id, seq, kind, status, resolution, address, attributes, level,
+  select $1, number, seq, kind, status, resolution, address, attributes, level,
          level, open_since, last_clean_scan_at, last_seen_at, reopen_count, resolved_at,
          case when kind in ('accepted', 'false_positive') then 'generator' end,
          case when kind in ('accepted', 'false_positive') then 'generated' end,

@@ -5,7 +5,7 @@ with delta as (
   select f.state_source_id, f.drift_type, e.occurred_at,
          sum(case e.kind when 'resolved' then -1 else 1 end) as change
     from findings f
-    join finding_events e on e.org_id = $1 and e.finding_id = f.id
+    join finding_events e on e.org_id = $1 and e.number = f.number
    where f.org_id = $1
      and f.state_source_id = any($2)
      and e.kind in ('detected', 'reopened', 'resolved')

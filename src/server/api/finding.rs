@@ -92,7 +92,7 @@ impl Api {
         let mut tx = scope.begin().await?;
         let finding =
             db::findings::find(&mut tx, org, id).await?.ok_or(Denied::NotFound("finding"))?;
-        let events = db::findings::events(&mut tx, org, id).await?;
+        let events = db::findings::events(&mut tx, org, finding.number).await?;
         tx.commit().await?;
         Ok(Json(FindingDetail::new(finding, events)))
     }

@@ -164,7 +164,7 @@ async fn render(
     let mut tx = scope.begin().await?;
     let finding = findings::find_by_number(&mut tx, org, number(request)?).await?;
     let finding = finding.ok_or(Denied::NotFound("finding"))?;
-    let mut events = findings::events(&mut tx, org, finding.id).await?;
+    let mut events = findings::events(&mut tx, org, finding.number).await?;
     events.reverse();
     let people = People::of(&mut tx, org).await?;
     tx.commit().await?;

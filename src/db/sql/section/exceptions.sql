@@ -32,14 +32,14 @@ source as (
      and (holds_until is null or holds_until >= $3)
 ),
 closed as (
-  select distinct on (finding_id, resolved_at)
-         finding_id, status, address, resolved_at, resolved_by, resolution_reason
+  select distinct on (number, resolved_at)
+         number, status, address, resolved_at, resolved_by, resolution_reason
     from finding_events
    where org_id = $1
      and status in ('accepted', 'false_positive')
      and occurred_at < $3
      and (until is null or until > $2)
-   order by finding_id, resolved_at, seq desc
+   order by number, resolved_at, seq desc
 ),
 exception as (
   select 'noise_rule' as kind, rule as reference, rule as subject, resources as count, attributes,
@@ -56,10 +56,9 @@ exception as (
    where s.kind = 'ignored'
   union all
   select case c.status when 'accepted' then 'accepted_risk' else 'false_positive' end,
-         f.number::text, c.address, 1, null,
+         c.number::text, c.address, 1, null,
          'user:' || c.resolved_by, c.resolved_at, c.resolution_reason
     from closed c
-    join findings f on f.org_id = $1 and f.id = c.finding_id
   union all
   select 'disabled_rule', rule, name, 1, null, who, valid_from, reason
     from disabled

@@ -1,17 +1,18 @@
 -- Figures of the first page that are no sum of the tables.
 with finding as (
-  select count(distinct finding_id) as in_period
-    from finding_events
-   where org_id = $1
-     and status = 'open'
-     and occurred_at < $3
-     and (until is null or until >= $2)
+  select count(*) as in_period
+    from (select number
+            from finding_events
+           where org_id = $1
+             and status = 'open'
+             and occurred_at < $3
+             and (until is null or until >= $2)
+           group by number) open
 ),
 closed as (
   select count(hours) as resolved, avg(hours) as mean, max(hours) as max,
-         percentile_cont(0.5) within group (order by hours) as median,
-         percentile_cont(0.9) within group (order by hours) as p90
-    from (select (extract(epoch from occurred_at - open_since) / 3600)::float8 as hours
+         percentile_cont(array[0.5, 0.9]) within group (order by hours) as quantiles
+    from (select date_part('epoch', occurred_at - open_since) / 3600 as hours
             from finding_events
            where org_id = $1 and kind = 'resolved'
              and occurred_at >= $2 and occurred_at < $3) resolution
@@ -81,8 +82,8 @@ select finding.in_period as "findings_in_period!: Count",
        source.in_scope as "sources!: Count",
        closed.resolved as "resolved!: Count",
        closed.mean,
-       closed.median,
-       closed.p90,
+       closed.quantiles[1] as median,
+       closed.quantiles[2] as p90,
        closed.max,
        least(coalesce(cadence.expected, 0), 9223372036854775807)::bigint as "scans_expected!: Count",
        least(coalesce(cadence.kept, 0), 9223372036854775807)::bigint as "scans_kept!: Count"

@@ -273,8 +273,11 @@ async fn the_texts_of_a_period_are_the_entries_of_the_period(pool: PgPool) {
     // Half-open: from the second entry's time on, up to but not including the last one's.
     let (from, to) = (entries[1].created_at, entries.last().unwrap().created_at);
     let part = evidence::time::Period::new(from, to).unwrap();
-    let texts: Vec<String> =
-        chain::canonical_texts(&mut tx, chain, part).try_collect().await.unwrap();
+    let options = Options::default();
+    let mut verification = chain::Verification::begin(&mut tx, chain, &options).await.unwrap();
+    let texts: Vec<String> = verification.texts(&mut tx, part).try_collect().await.unwrap();
+    let verdict = verification.finish().verdict;
+    assert_eq!((verdict.status, verdict.checked), (Status::Ok, entries.len() as u64));
     let expected: Vec<&str> = entries
         .iter()
         .filter(|entry| part.contains(entry.created_at))

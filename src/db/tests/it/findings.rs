@@ -30,7 +30,7 @@ async fn an_accepted_risk_is_left_alone_by_scans_until_a_person_reopens_it(pool:
     assert_eq!((finding.status, finding.open_since), (Status::Open, at(5)));
     assert_eq!((finding.resolved_at, finding.resolution_reason), (None, None));
     let mut tx = world.tx().await;
-    let events = findings::events(&mut tx, world.org, id).await.unwrap();
+    let events = findings::events(&mut tx, world.org, finding.number).await.unwrap();
     assert_eq!(events.last().unwrap().reason.as_deref(), Some("no"));
 }
 

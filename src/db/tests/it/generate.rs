@@ -59,8 +59,8 @@ async fn generated_intervals_are_consecutive_and_agree_with_their_findings(pool:
         "select count(*) from (
            select e.*, lead(occurred_at) over w as next_at, lead(seq) over w as next_seq
              from finding_events e
-           window w as (partition by finding_id order by seq)) e
-           join findings f on f.id = e.finding_id
+           window w as (partition by number order by seq)) e
+           join findings f on f.org_id = e.org_id and f.number = e.number
           where e.until is distinct from e.next_at
              or e.next_seq <> e.seq + 1
              or (e.until is null and (f.event_seq, f.status, f.open_since, f.state_since)

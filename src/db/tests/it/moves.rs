@@ -63,7 +63,7 @@ async fn a_long_chain_of_moves_that_are_blocked_one_by_one_is_undone(pool: PgPoo
 async fn an_accepted_finding_moves_and_stays_accepted(pool: PgPool) {
     let world = World::new(pool).await;
     world.scan(1, showing(&["a"])).await;
-    let id = world.finding("a").await.id;
+    let (id, number) = (world.finding("a").await.id, world.finding("a").await.number);
     let mut tx = world.tx().await;
     let decision = evidence::finding::Decision::Accept;
     findings::decide(&mut tx, id, decision, "known", &world.person(2)).await.unwrap();
@@ -72,7 +72,7 @@ async fn an_accepted_finding_moves_and_stays_accepted(pool: PgPool) {
     seen.moves = vec![moved("a", "b")];
     world.scan(3, seen).await;
     let mut tx = world.tx().await;
-    let events = findings::events(&mut tx, world.org, id).await.unwrap();
+    let events = findings::events(&mut tx, world.org, number).await.unwrap();
     let last = events.last().unwrap();
     assert_eq!((last.kind, last.status), (EventKind::Moved, Status::Accepted));
     assert_eq!((last.address.as_str(), last.occurred_at), ("b", at(3)));

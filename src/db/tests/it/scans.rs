@@ -41,7 +41,7 @@ async fn the_row_of_a_finding_says_what_its_newest_event_says(pool: PgPool) {
     assert_eq!(world.scan(2, other).await.updated, 1);
     let mut tx = world.tx().await;
     let finding = world.finding("a").await;
-    let events = findings::events(&mut tx, world.org, finding.id).await.unwrap();
+    let events = findings::events(&mut tx, world.org, finding.number).await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Detected, EventKind::Updated]);
     assert_eq!(events[0].until, Some(events[1].occurred_at));
@@ -50,7 +50,7 @@ async fn the_row_of_a_finding_says_what_its_newest_event_says(pool: PgPool) {
     drop(tx);
     let differing: i64 = sqlx::query_scalar(
         "select count(*) from findings f
-           join finding_events e on e.finding_id = f.id and e.until is null
+           join finding_events e on e.number = f.number and e.until is null
           where (f.event_seq, f.state_since, f.status, f.resolution, f.address,
                  f.changed_attributes, f.risk_level, f.risk_level_now, f.open_since,
                  f.last_clean_scan_at, f.last_seen_at, f.reopen_count, f.resolved_at, f.resolved_by,

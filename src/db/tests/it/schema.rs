@@ -68,7 +68,7 @@ async fn the_database_allows_the_words_that_the_program_knows(pool: PgPool) {
 
 /// Columns that say what they are; every other one has a comment, in one of the tables that have it.
 const PLAIN: &str = "action actor_kind actor_type address attested_hash attributes changed_by_kind \
-    created_by deleted enabled error error_code error_message extra file_name finding_id \
+    created_by deleted enabled error error_code error_message extra file_name \
     finished_at format ingested_at is_platform_admin key lineage manifest_sha256 missing name \
     org_id outcome pdf_included period_start provider reopen_count request_id requested_at \
     requested_by resolution resolution_reason resource_name resource_type resources revoked_at \

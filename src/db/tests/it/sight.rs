@@ -88,7 +88,7 @@ async fn a_tool_that_tells_no_names_changes_no_grade(pool: PgPool) {
     let finding = world.finding("a").await;
     assert_eq!(finding.risk_level_now, RiskLevel::Critical);
     let mut tx = world.tx().await;
-    let events = findings::events(&mut tx, world.org, finding.id).await.unwrap();
+    let events = findings::events(&mut tx, world.org, finding.number).await.unwrap();
     assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Detected]);
 }
 
