@@ -26,7 +26,7 @@ use chromiumoxide::error::CdpError;
 use chromiumoxide::handler::HandlerConfig;
 use evidence::time::Time;
 use futures_util::StreamExt as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use print::Ready;
@@ -107,7 +107,7 @@ impl Chromium {
 
     /// Prints a page, of the size that its style names, with `dated` as the PDF's dates: the same page gives the same bytes.
     pub async fn pdf(&self, html: &str, dated: Time) -> Result<Vec<u8>, Error> {
-        let mut slot = self.live.lock().await;
+        let mut slot = Arc::clone(&self.live).lock_owned().await;
         // Taken out, and put back only after success: a browser of unknown state is dropped, and thereby killed.
         let mut live = match slot.take().and_then(Live::alive) {
             Some(live) => live,
@@ -116,9 +116,7 @@ impl Chromium {
         let printed = tokio::time::timeout(self.options.timeout, live.print(html)).await;
         match printed {
             Ok(Ok(pdf)) => {
-                *slot = Some(live);
-                drop(slot);
-                tokio::spawn(self.clone().make_ready());
+                tokio::spawn(make_ready(slot, live, self.options.timeout));
                 dates::set(pdf, dated)
             }
             Ok(Err(error)) => {
@@ -129,18 +127,6 @@ impl Chromium {
                 live.end().await;
                 Err(Error::Timeout(self.options.timeout))
             }
-        }
-    }
-
-    /// Makes the page for the next print, which waits for it if it comes meanwhile.
-    async fn make_ready(self) {
-        let mut slot = self.live.lock().await;
-        let Some(mut live) = slot.take() else { return };
-        let made = tokio::time::timeout(self.options.timeout, live.make_ready()).await;
-        match made {
-            Ok(Ok(())) => *slot = Some(live),
-            // The next print starts another browser.
-            Ok(Err(_)) | Err(_) => live.end().await,
         }
     }
 
@@ -187,6 +173,15 @@ impl Chromium {
         if let Some(live) = self.live.lock().await.take() {
             live.end().await;
         }
+    }
+}
+
+/// Makes the page for the next print, which waits for it if it comes meanwhile, and puts the browser back.
+async fn make_ready(mut slot: OwnedMutexGuard<Option<Live>>, mut live: Live, timeout: Duration) {
+    match tokio::time::timeout(timeout, live.make_ready()).await {
+        Ok(Ok(())) => *slot = Some(live),
+        // The next print starts another browser.
+        Ok(Err(_)) | Err(_) => live.end().await,
     }
 }
 

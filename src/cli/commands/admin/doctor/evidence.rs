@@ -182,7 +182,7 @@ impl Books<'_> {
     /// What is wrong with the chain if the pack is right.
     async fn speaks_against(&self, artifact: &Artifact) -> Option<(String, &'static str)> {
         const OLDER: &str = "restore a backup that is not older than this pack, or tell your auditors what is missing: their packs \
-                             prove it (driftpack verify NEW.zip --against OLD.zip says truncated)";
+                             prove it (driftpack verify PACK.zip --live URL says so)";
         const UNREADABLE: &str = "look at the file; packs of a run that was given up are taken away by the next retention.gc";
         let facts = match self.facts(&artifact.key).await {
             Ok(facts) => facts,
@@ -199,9 +199,12 @@ impl Books<'_> {
                 Some((format!("{told}, and the log cannot be read: {error:#}"), UNREADABLE))
             }
             Ok((_, Some(hash))) if hash == facts.head_hash_hex => None,
-            Ok((_, Some(_))) => {
-                Some((format!("{told}, which has another hash now: history was rewritten"), OLDER))
-            }
+            Ok((_, Some(_))) => Some((
+                format!(
+                    "{told}, which has another hash now: the database was restored to an older point and went on from there, or history was rewritten"
+                ),
+                OLDER,
+            )),
             Ok((head, None)) => Some((
                 format!(
                     "{told}, and the log ends at {head}: the database was restored to an older point, or its end was cut off"
