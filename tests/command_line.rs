@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tests::app::{App, Person};
 use tests::plan::{changed, plan};
+use tests::sibling::Sibling;
 
 #[tokio::test]
 async fn wrong_arguments_are_no_verdict_on_a_pack_and_help_is_no_error() {
@@ -80,4 +81,38 @@ async fn a_set_up_that_is_made_again_keeps_its_keys_and_revokes_those_that_nobod
     assert_eq!(reads(&first).await.status, 401);
     let again = reads(&third).await.expect(200)["scans"].as_array().unwrap().len();
     assert_eq!(told, again, "the story is told again, and adds nothing");
+}
+
+#[tokio::test]
+async fn a_worker_of_its_own_shows_that_it_lives_and_nothing_else() {
+    let app = App::start().await;
+    let worker = Sibling::worker(&app).await;
+    let ready = worker.http.root(&worker.base, "/readyz").await.expect(200);
+    assert_eq!(ready, json!({"status": "ok", "dependencies": {"postgres": "ok", "storage": "ok"}}));
+    let figures = worker.http.root(&worker.base, "/metrics").await;
+    let figures = String::from_utf8(figures.body).unwrap();
+    for name in ["engine_workers", "engine_queue_oldest_age_seconds"] {
+        assert!(figures.contains(&format!("# TYPE {name} ")), "{name} in {figures}");
+    }
+    for elsewhere in ["/", "/docs", "/login", "/api/v2/me", "/openapi.json"] {
+        // The contract is that of the service; these are no answers of it.
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = http.get(format!("{}{elsewhere}", worker.base)).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_says_which_commit_and_which_build() {
+    let app = App::start().await;
+    let short = app.run(&["-V"]);
+    let long = app.run(&["--version"]);
+    let (first, build) = long.split_once("\nbuild: ").unwrap();
+    assert_eq!(first, short.trim());
+    let commit = first.strip_prefix("driftpack ").and_then(|rest| rest.split_once(" ("));
+    let commit = commit.and_then(|(_, rest)| rest.strip_suffix(')')).unwrap();
+    assert!(!commit.is_empty() && commit != "unversioned", "{long}");
+    let words: Vec<_> = build.trim().split(", ").collect();
+    assert_eq!(words[0], "debug", "{long}");
+    assert!(words[1].contains("linux") && words[2].starts_with("rustc "), "{long}");
 }

@@ -1,4 +1,4 @@
-//! Further servers of a running driftpack: the same database, Redis, storage and issuer, another port.
+//! Further servers and workers of a running driftpack: the same database, Redis, storage and issuer, another port.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,9 +8,11 @@ use crate::cluster::free_port;
 use crate::http::Client;
 use crate::{setting, wait};
 
-/// One more server; it ends with the value.
+/// One more process; it ends with the value.
 pub struct Sibling {
     pub http: Client,
+    /// Where it answers, without a path.
+    pub base: String,
     process: Child,
 }
 
@@ -20,16 +22,28 @@ impl Sibling {
     /// # Panics
     /// When it does not.
     pub async fn of(app: &App) -> Self {
+        Self::start(app, "serve", "DRIFTWISE_LISTEN").await
+    }
+
+    /// Starts `driftpack worker` beside `app` and waits until it shows that it lives.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn worker(app: &App) -> Self {
+        Self::start(app, "worker", "DRIFTWISE_WORKER_LISTEN").await
+    }
+
+    async fn start(app: &App, part: &str, listen: &str) -> Self {
         let port = free_port();
         let issuer = std::fs::read_to_string(app.dir.path().join("dev-issuer.address"));
         let issuer = issuer.expect("the embedded issuer has written down where it is");
         let mut command = Command::new(setting::program());
-        command.arg("serve").env_clear().envs(app.environment().iter().cloned());
+        command.arg(part).env_clear().envs(app.environment().iter().cloned());
         command
-            .env("DRIFTWISE_LISTEN", format!("127.0.0.1:{port}"))
+            .env(listen, format!("127.0.0.1:{port}"))
             .env("DRIFTWISE_DATABASE_CONNECTIONS", "10")
             .env("DRIFTWISE_OIDC_ISSUER", format!("http://{}", issuer.trim()));
-        let log = std::fs::File::create(app.dir.path().join(format!("serve-{port}.log")));
+        let log = std::fs::File::create(app.dir.path().join(format!("{part}-{port}.log")));
         let process = command
             .current_dir(app.dir.path())
             .stdin(Stdio::null())
@@ -39,12 +53,12 @@ impl Sibling {
             .expect("the program was built");
         let base = format!("http://127.0.0.1:{port}");
         let root = Client::new(&base);
-        wait::until("an answer of a further server", Duration::from_mins(1), async || {
+        wait::until("an answer of a further process", Duration::from_mins(1), async || {
             let alive = root.request(reqwest::Method::GET, "/healthz", "").send().await;
             alive.ok().filter(|answer| answer.status().is_success())
         })
         .await;
-        Self { http: Client::new(&format!("{base}/api/v2")), process }
+        Self { http: Client::new(&format!("{base}/api/v2")), base, process }
     }
 }
 

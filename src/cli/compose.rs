@@ -37,13 +37,14 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    pub(crate) async fn of(config: &Config) -> Result<Self> {
+    /// `prints`: whether this process builds packs. Chromium takes its 400 MB where it is needed and nowhere else.
+    pub(crate) async fn of(config: &Config, prints: bool) -> Result<Self> {
         Ok(Self {
             pool: pool(&config.database_url, config.database_connections)?,
             storage: storage(config)?,
             keys: keyring::in_force(config)?,
             authority: authority::of(config)?,
-            renderer: renderer(config).await?,
+            renderer: if prints { renderer(config).await? } else { None },
         })
     }
 

@@ -34,9 +34,25 @@ const FAILED: u8 = 4;
 /// Not clap's own 2, which for `verify` means a truncated log: `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;
 
+/// The release and the commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DRIFTPACK_BUILD"), ")");
+
+/// The same, and how it was built.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("DRIFTPACK_BUILD"),
+    ")\nbuild: ",
+    env!("DRIFTPACK_PROFILE"),
+    ", ",
+    env!("DRIFTPACK_TARGET"),
+    ", ",
+    env!("DRIFTPACK_RUSTC")
+);
+
 /// Compliance Packs from Terraform drift: service, worker, verifier
 #[derive(Debug, Parser)]
-#[command(version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DRIFTPACK_BUILD"), ")"))]
+#[command(version = VERSION, long_version = LONG_VERSION)]
 #[command(propagate_version = true, max_term_width = 110)]
 #[command(
     after_help = "Settings of the service are DRIFTWISE_* variables; `driftpack config show` checks them.

@@ -112,18 +112,20 @@ impl Watched {
 type Check<'a> = BoxFuture<'a, Result<(), String>>;
 
 fn checks(state: &State) -> Vec<(&'static str, Check<'_>)> {
-    vec![
+    let mut checks: Vec<(_, Check<'_>)> = vec![
         ("postgres", postgres(state).boxed()),
-        ("redis", async { state.limiter.check().await.map_err(|error| describe(&error)) }.boxed()),
         (
             "storage",
             async { state.storage.check().await.map_err(|error| describe(&error)) }.boxed(),
         ),
-        (
-            "issuer",
-            async { state.verifier.check().await.map_err(|error| describe(&error)) }.boxed(),
-        ),
-    ]
+    ];
+    // Nobody is admitted and nothing is counted where nobody asks.
+    if state.answers_requests {
+        let redis = async { state.limiter.check().await.map_err(|error| describe(&error)) };
+        let issuer = async { state.verifier.check().await.map_err(|error| describe(&error)) };
+        checks.extend([("redis", redis.boxed() as Check<'_>), ("issuer", issuer.boxed())]);
+    }
+    checks
 }
 
 async fn postgres(state: &State) -> Result<(), String> {

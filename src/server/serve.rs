@@ -30,6 +30,33 @@ pub async fn serve(
     server.run_with_graceful_shutdown(app(state), stop.cancelled_owned(), Some(GRACE)).await
 }
 
+/// What a process that answers nobody else shows: that it lives, whether it can work, its figures.
+const SIGNS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Answers [`SIGNS`] on `listener` until `stop`, and nothing else: for workers.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn serve_signs(
+    state: Arc<State>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let acceptor = Bounded::new(TcpAcceptor::from_tokio(listener)?, CONNECTIONS, STALLED);
+    let api = Route::new().nest("/", api::service().into_endpoint().around(signs_only));
+    let server = Server::new_with_acceptor(acceptor).idle_timeout(IDLE);
+    server
+        .run_with_graceful_shutdown(api.with(Layer(state)), stop.cancelled_owned(), Some(GRACE))
+        .await
+}
+
+async fn signs_only<E: Endpoint>(api: Arc<E>, request: Request) -> poem::Result<Response> {
+    if !SIGNS.contains(&request.uri().path()) {
+        return Err(poem::error::NotFoundError.into());
+    }
+    Ok(api.call(request).await?.into_response())
+}
+
 /// What lies at the root is the API's, but for the root itself.
 async fn home_or_api<E: Endpoint>(api: Arc<E>, request: Request) -> poem::Result<Response> {
     if request.uri().path() == "/" {

@@ -121,6 +121,8 @@ pub struct State {
     pub(crate) clock: engine::Clock,
     pub(crate) options: Options,
     pub(crate) probes: Vec<Probe>,
+    /// Whether it needs what admits and counts requests.
+    pub(crate) answers_requests: bool,
     pub(crate) metrics: Metrics,
     pub(crate) chain_figures: ChainFigures,
     pub(crate) engine_figures: EngineFigures,
@@ -165,6 +167,7 @@ impl State {
             clock,
             options,
             probes: parts.probes,
+            answers_requests: true,
             process_figures: parts.process_figures,
             engine_figures: EngineFigures::default(),
             metrics: Metrics::default(),
@@ -179,6 +182,14 @@ impl State {
             operations: Semaphore::new(OPERATIONS),
             sign_ins: Semaphore::new(SIGN_INS),
         }
+    }
+}
+
+impl State {
+    /// The state of a process that shows signs of life and answers no requests: for [`crate::serve_signs`].
+    #[must_use]
+    pub fn for_signs(parts: Parts) -> Self {
+        Self { answers_requests: false, ..Self::new(parts) }
     }
 }
 

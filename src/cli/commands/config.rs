@@ -1,4 +1,4 @@
-//! `driftpack config show`: what the configuration reads as, secrets hidden.
+//! `driftpack config show`: what the configuration reads as, secrets hidden; `config example`: every setting there is.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,10 +14,21 @@ use crate::say;
 pub(crate) enum Command {
     /// Check every setting and print what is in force; secrets are hidden
     Show,
+    /// Print a configuration file with every setting: what it is, its default or an example
+    Example,
 }
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
-    let Command::Show = command;
+    match command {
+        Command::Show => show(),
+        Command::Example => {
+            say::out(config::setting::example().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn show() -> Result<ExitCode> {
     let config = Config::load(config::environment())?;
     say::out(say::table(&rows(&config)));
     for name in &config.unknown {
@@ -40,6 +51,10 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
     let mut rows = vec![
         ("ENV", config.environment.as_str().to_owned()),
         ("LISTEN", config.listen.to_string()),
+        (
+            "WORKER_LISTEN",
+            config.worker_listen.map_or("nowhere".to_owned(), |listen| listen.to_string()),
+        ),
         ("BASE_URL", config.base_url.to_string()),
         ("DATABASE_URL", config.database_url.to_string()),
         ("DATABASE_CONNECTIONS", config.database_connections.to_string()),

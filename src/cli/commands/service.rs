@@ -30,13 +30,22 @@ pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
         tracing::warn!(name, "this variable is no setting of the program; is it misspelt?");
     }
     let stop = shutdown::on_signal().context("signals cannot be handled")?;
-    let base = Base::of(&config).await?;
+    let base = Base::of(&config, parts != Parts::Api).await?;
     let mut tasks = JoinSet::new();
     if parts != Parts::Worker {
         serve(&config, &base, &stop, &mut tasks).await?;
     }
     if parts != Parts::Api {
         work(&config, &base, &stop, &mut tasks)?;
+    }
+    if let (Parts::Worker, Some(address)) = (parts, config.worker_listen) {
+        let state = Arc::new(server::State::for_signs(base.parts(&config)?));
+        let listener = listen(address, "DRIFTWISE_WORKER_LISTEN").await?;
+        tracing::info!(address = %listener.local_addr()?, "the worker shows that it lives");
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            server::serve_signs(state, listener, stop).await.context("the worker's signs failed")
+        });
     }
     tasks.spawn(keyring::keep(base.keys.clone(), config.signing.clone(), stop.clone()));
     let ended = until_all_end(&stop, tasks).await;

@@ -8,6 +8,7 @@
 mod check;
 mod identity;
 mod secret;
+pub(crate) mod setting;
 pub(crate) mod signing;
 mod source;
 mod storage;
@@ -105,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: Option<String>,
     pub(crate) listen: SocketAddr,
+    /// Where a worker that is a process of its own shows that it lives; absent: nowhere.
+    pub(crate) worker_listen: Option<SocketAddr>,
     pub(crate) base_url: Url,
     pub(crate) database_url: Secret,
     pub(crate) database_connections: u32,
@@ -147,6 +150,8 @@ impl Config {
                 SocketAddr::from(([127, 0, 0, 1], 8420)),
                 "an address and a port, such as 127.0.0.1:8420",
             ),
+            worker_listen: source
+                .find_parsed("worker_listen", "an address and a port, such as 127.0.0.1:8421"),
             base_url: base_url(&mut source),
             database_url: postgres(
                 &mut source,

@@ -8,6 +8,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+/// Names the file; the one variable that is no setting itself.
+const FILE: &str = "config";
+
 const PREFIX: &str = "DRIFTWISE_";
 
 /// One thing that is wrong with the configuration: the setting's name, and what to do.
@@ -63,7 +66,7 @@ impl Source {
                 Err(_) => drop(source.garbled.insert(name)),
             }
         }
-        if let Some(path) = source.find("config") {
+        if let Some(path) = source.find(FILE) {
             source.read_file(&PathBuf::from(path));
         }
         source
@@ -96,6 +99,10 @@ impl Source {
 
     /// The setting as text, if somebody gave it.
     pub(crate) fn find(&mut self, name: &'static str) -> Option<String> {
+        debug_assert!(
+            name == FILE || super::setting::is_known(name),
+            "`{name}` is not in the table"
+        );
         if self.asked.insert(name) && self.garbled.contains(name) {
             self.fault(name, "is not UTF-8");
         }
