@@ -56,6 +56,10 @@ lint:
 sdk:
     ./dev sdk
 
+# The archive of a release: program, units, example configuration, list of parts; `--program FILE` packs a build that is there.
+dist *ARGS:
+    ./dev dist {{ARGS}}
+
 # What the contract breaks of the newest released one, or of FILE.
 api-compat *FILE:
     ./dev api-compat {{FILE}}

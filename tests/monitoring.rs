@@ -1,4 +1,4 @@
-//! The dashboard and the alert rules name what a running service tells, and alerts say where to read on.
+//! The dashboard, the alert rules and what scales workers name what a running service tells, and alerts say where to read on.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -53,6 +53,19 @@ async fn alerts_and_the_dashboard_name_figures_that_exist() {
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let shown = panels.filter_map(|panel| panel["targets"][0]["expr"].as_str().map(str::to_owned));
     let rules = rules(&file("monitoring/alerts.yaml"));
+    // What scales workers: the figure that is asked for, and the one that it is made of.
+    let lines = |path| file(path).lines().map(str::to_owned).collect::<Vec<_>>();
+    let scaled = lines("deploy/kubernetes/scale.yaml").into_iter();
+    let scaled = scaled.chain(lines("deploy/kubernetes/prometheus-adapter.yaml"));
+    let scaled: Vec<_> = scaled
+        .filter(|line| {
+            ["metric: {name: ", "metricsQuery: ", "seriesQuery: "]
+                .iter()
+                .any(|key| line.contains(key))
+        })
+        .collect();
+    assert_eq!(scaled.len(), 3, "{scaled:?}");
+    let shown = shown.chain(scaled);
     let queries: Vec<_> = shown.chain(rules.iter().map(|(query, _)| query.clone())).collect();
     assert!(queries.len() > 20, "{queries:?}");
     // Figures of the engine that nothing has happened for yet are in its own documentation.
