@@ -10,6 +10,7 @@ mod crash;
 mod doctor;
 mod document;
 mod drill;
+mod guide;
 mod install;
 mod log;
 mod main_job;

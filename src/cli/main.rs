@@ -6,6 +6,8 @@ mod client;
 mod commands;
 mod compose;
 mod config;
+#[cfg(test)]
+mod documents;
 mod issuer;
 mod keyring;
 mod pack;
