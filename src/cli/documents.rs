@@ -20,7 +20,7 @@ fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
         }
         if path.is_dir() {
             documents(&path, found);
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|ending| ending == "md") {
             found.push(path);
         }
     }
@@ -52,7 +52,12 @@ fn calls(line: &str) -> Vec<Vec<&str>> {
     for part in line.split(['|', ';', '&', '(', ')']) {
         let words: Vec<_> = part.split_whitespace().collect();
         for (at, word) in words.iter().enumerate() {
-            let is_dev = at > 0 && words[at - 1] == "./dev";
+            let before = at.checked_sub(1).map_or("", |before| words[before]);
+            let is_dev = before == "./dev";
+            // A name that an option of another program is given: a user, a namespace.
+            if before.starts_with("--") {
+                continue;
+            }
             if *word == "driftpack" || word.ends_with("/driftpack") || (is_dev && *word == "run") {
                 calls.push(words[at + 1..].to_vec());
             } else if is_dev && matches!(*word, "ingest" | "export") {
@@ -133,6 +138,7 @@ fn a_command_that_is_none_is_found() {
         "./dev ingest --dry-run FILE…",
         "driftpack admin …",
         "driftpack # driftpack nothing",
+        "install --group driftpack --mode 0750 folder",
     ] {
         assert_eq!(found(right), [""; 0], "{right}");
     }
