@@ -7,6 +7,7 @@ mod bad_input;
 mod chain;
 mod command_line;
 mod crash;
+mod data_life;
 mod doctor;
 mod document;
 mod drill;

@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    async fn scan(
+    pub(crate) async fn scan(
         &self,
         org: OrgId,
         state_source: StateSourceId,
@@ -295,6 +295,7 @@ where
     let worker = Worker::builder(world.ports.pool.clone(), world.ports.clone())
         .register::<BuildPack>()
         .register::<crate::chain_check::ChainCheck>()
+        .register::<crate::pruning::Pruning>()
         .build()
         .unwrap();
     let working = tokio::spawn(worker.run(stop.clone()));
@@ -340,6 +341,16 @@ fn names_of_workflows_and_steps_never_change() {
             crate::history::History::NAME,
             crate::history::History::VERSION,
             &crate::history::STEPS[..]
+        ),
+        (
+            crate::org_deletion::DeleteOrg::NAME,
+            crate::org_deletion::DeleteOrg::VERSION,
+            &crate::org_deletion::STEPS[..]
+        ),
+        (
+            crate::pruning::Pruning::NAME,
+            crate::pruning::Pruning::VERSION,
+            &crate::pruning::STEPS[..]
         ),
         (
             crate::retention::Retention::NAME,

@@ -211,7 +211,8 @@ pub async fn guards(conn: &mut PgConnection) -> Result<Vec<Guard>> {
         r#"
         select c.oid::regclass::text as "table!", t.tgname::text as "trigger!",
                t.tgenabled in ('O', 'A') as "is_enabled!",
-               p.proname = 'driftpack_refuse_change'
+               p.proname in ('driftpack_refuse_change', 'driftpack_only_past_retention',
+                            'driftpack_keep_while_it_lives')
                  and (((t.tgtype & 8) <> 0 and has_table_privilege(session_user, c.oid, 'delete'))
                    or ((t.tgtype & 16) <> 0 and has_table_privilege(session_user, c.oid, 'update'))
                    or ((t.tgtype & 32) <> 0 and has_table_privilege(session_user, c.oid, 'truncate')))

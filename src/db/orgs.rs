@@ -45,7 +45,7 @@ pub async fn create(
 pub async fn find(conn: &mut PgConnection, id: OrgId) -> Result<Option<Org>> {
     Ok(sqlx::query_as!(
         Org,
-        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where id = $1"#,
+        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where id = $1 and deleted_at is null"#,
         id.0,
     )
     .fetch_optional(conn)
@@ -55,7 +55,7 @@ pub async fn find(conn: &mut PgConnection, id: OrgId) -> Result<Option<Org>> {
 pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Option<Org>> {
     Ok(sqlx::query_as!(
         Org,
-        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where slug = $1"#,
+        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where slug = $1 and deleted_at is null"#,
         slug,
     )
     .fetch_optional(conn)
@@ -66,7 +66,7 @@ pub async fn find_by_slug(conn: &mut PgConnection, slug: &str) -> Result<Option<
 pub async fn list(conn: &mut PgConnection) -> Result<Vec<Org>> {
     Ok(sqlx::query_as!(
         Org,
-        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs order by slug"#,
+        r#"select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs where deleted_at is null order by slug"#,
     )
     .fetch_all(conn)
     .await?)
@@ -90,6 +90,7 @@ pub async fn page(conn: &mut PgConnection, slice: Slice) -> Result<Page<Org>> {
         Org,
         r#"
         select id, slug, name, plan as "plan: Word<Plan>", created_at from orgs
+         where deleted_at is null
          order by slug
          limit $1 offset $2
         "#,
@@ -98,17 +99,20 @@ pub async fn page(conn: &mut PgConnection, slice: Slice) -> Result<Page<Org>> {
     )
     .fetch_all(&mut *conn)
     .await?;
-    Ok(Page { rows, total: count(conn).await? })
+    let total = sqlx::query_scalar!(
+        r#"select count(*) as "count!: Count" from orgs where deleted_at is null"#
+    );
+    Ok(Page { rows, total: total.fetch_one(conn).await?.into() })
 }
 
-/// How many organisations there are.
+/// How many organisations there are, or were: the audit chains of deleted ones are there still.
 pub async fn count(conn: &mut PgConnection) -> Result<u64> {
     let count = sqlx::query_scalar!(r#"select count(*) as "count!: Count" from orgs"#);
     Ok(count.fetch_one(conn).await?.into())
 }
 
-/// The ids of the next organisations after `after`, in their order: for work that takes every one in turn. Ids grow with
-/// time, so those made meanwhile come last.
+/// The ids of the next organisations after `after`, in their order: for work that takes every one in turn, deleted ones too. Ids
+/// grow with time, so those made meanwhile come last.
 pub async fn ids_after(
     conn: &mut PgConnection,
     after: Option<OrgId>,

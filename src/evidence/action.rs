@@ -11,10 +11,16 @@ words! {
         OrgCreated = "org.created",
         /// The first entry of the platform chain.
         PlatformCreated = "platform.created",
+        /// An operator has begun to delete the organisation.
+        OrgDeletionStarted = "org.deletion_started",
+        /// The last entry of the chain of an organisation that is deleted.
+        OrgDeleted = "org.deleted",
         OrgPlanChanged = "org.plan_changed",
         MemberAdded = "member.added",
         MemberRoleChanged = "member.role_changed",
         MemberRemoved = "member.removed",
+        /// Names, addresses and identity of a person were erased; the id stays.
+        MemberErased = "member.erased",
         MemberInvited = "member.invited",
         MemberInvitationRevoked = "member.invitation_revoked",
         MemberInvitationAccepted = "member.invitation_accepted",
@@ -34,6 +40,8 @@ words! {
         AuditExportDownloaded = "audit_export.downloaded",
         AuditExportDeleted = "audit_export.deleted",
         AuditExportExpired = "audit_export.expired",
+        /// Scans and resolved findings that the plan keeps no longer were removed.
+        HistoryRemoved = "history.removed",
         AuditLogVerified = "audit_log.verified",
         WorkflowRunCancelled = "workflow_run.cancelled",
         WorkflowRunRetried = "workflow_run.retried",

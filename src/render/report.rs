@@ -15,6 +15,8 @@ pub struct Report {
     pub requester: Requester,
     pub product: Product,
     pub summary: Summary,
+    /// From when on history is whole, where the period begins before that: retention has removed what was earlier.
+    pub history_from: Option<Time>,
     pub controls: Vec<Control>,
     pub chain: Attested,
     /// The data entries of the pack that have rows.

@@ -38,6 +38,7 @@ pub(crate) fn report(findings: u64, address: &str) -> Report {
         summary: summary(findings, address),
         controls: controls(),
         chain: attested(),
+        history_from: None,
         paper: crate::Paper::A4,
         entries: ["findings.csv", "scans.csv", "exceptions.csv"]
             .map(|name| Entry { name: name.into(), rows: findings })

@@ -14,7 +14,7 @@ use bundle::provenance::{
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
 use db::chain::Verification;
-use db::section::{self, Done, PlanVersion, Snapshot};
+use db::section::{self, Done, PlanVersion, Retained, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::ids::OrgId;
@@ -55,6 +55,9 @@ pub(super) struct Notes {
     pub(super) sections: Vec<Section>,
     pub(super) tie_out: TieOut,
     pub(super) sequence_gaps: SequenceGaps,
+    /// What retention had removed; of a run that an earlier version has begun nothing is known.
+    #[serde(default)]
+    pub(super) retained: Option<Retained>,
     pub(super) positions: Positions,
     /// The hashes at those positions, if the audit chain was found whole while its entries were read.
     pub(super) hashes: Option<Hashes>,
@@ -137,6 +140,7 @@ impl Read<'_> {
             attempt: self.attempt,
             tie_out: self.tie_out,
             sequence_gaps: gaps(logic, &facts),
+            retained: facts.retained,
             plan: plan(facts.plan),
             changes: changes(logic, facts.done),
             summary: facts.summary,
@@ -339,7 +343,7 @@ fn gaps(logic: Logic, facts: &Facts) -> SequenceGaps {
             first: numbers.lowest,
             last: numbers.highest,
             missing: runs(&numbers.missing),
-            missing_total: numbers.given.saturating_sub(numbers.present),
+            missing_total: numbers.given.saturating_sub(numbers.present + numbers.removed),
         },
         // The tie-out has counted that they are consecutive.
         audit_seq: Sequence { first: audit.first_seq, last: audit.last_seq, ..Sequence::default() },

@@ -3,7 +3,7 @@
 
 use bundle::json;
 use db::exports::Export;
-use db::section::{self, Done, Figures, PlanVersion, Sequence, Snapshot};
+use db::section::{self, Done, Figures, PlanVersion, Retained, Sequence, Snapshot};
 use evidence::chain::{CANONICAL_VERSION, ChainId};
 use evidence::ids::ExportId;
 use evidence::org::Plan;
@@ -16,6 +16,7 @@ use super::BuildPack;
 pub(super) struct Facts {
     pub(super) summary: Summary,
     pub(super) sequence: Sequence,
+    pub(super) retained: Option<Retained>,
     pub(super) positions: Positions,
     pub(super) plan: PlanVersion,
     /// What was done in the period, by action.
@@ -67,6 +68,7 @@ impl Facts {
             done: section::audit_actions(snapshot, ChainId::Org(pack.org), period).await?,
             plan,
             sequence: section::sequence(snapshot, pack.org).await?,
+            retained: section::retention(snapshot, pack.org).await?,
             positions,
         })
     }

@@ -15,6 +15,7 @@ use render::{Dictionary, Excluded, File, HtmlError, Index, Product, Question, Wo
 
 use super::BuildPack;
 use super::collect::Notes;
+use super::removed;
 use super::render::chain_state;
 use super::seal::{Contents, keys_url};
 use crate::Ports;
@@ -51,7 +52,7 @@ pub(super) fn page(
         files: files(of.contents),
         dictionaries: section::ALL.into_iter().map(dictionary).collect(),
         questions: questions(),
-        excluded: Exclusion::of(&notes.summary).into_iter().map(excluded).collect(),
+        excluded: removed::exclusions(notes).into_iter().map(excluded).collect(),
         controls: evidence::control::all(),
     })
 }

@@ -14,9 +14,10 @@ pub(super) struct Logic {
 }
 
 /// Of the numbers whose gaps are reported.
-const SEQUENCES: [&str; 2] = ["sequence", "audit_log"];
+const SEQUENCES: [&str; 3] = ["sequence", "audit_log", RETENTION];
+const RETENTION: &str = "retention";
 /// In no entry but `provenance.json`, or in one of its own.
-const NOT_IN_DATA: [&str; 3] = ["sequence", AUDIT_EVENTS, AUDIT_ACTIONS];
+const NOT_IN_DATA: [&str; 4] = ["sequence", RETENTION, AUDIT_EVENTS, AUDIT_ACTIONS];
 const AUDIT_ACTIONS: &str = "audit_actions";
 const AUDIT_EVENTS: &str = "audit_events";
 

@@ -13,6 +13,7 @@ mod key;
 mod logic;
 mod press;
 mod publish;
+mod removed;
 mod render;
 mod reopen;
 mod scribe;
@@ -21,7 +22,7 @@ mod stamp;
 mod tie;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use evidence::pack;
 use render::{Attested as ChainState, Entry, Product, Report, Requester};
 use storage::Key;
 
-use super::BuildPack;
 use super::attest::Attested;
 use super::collect::{Collected, Notes};
+use super::{BuildPack, removed};
 use crate::stage::{self, Staged};
 use crate::{Ports, trouble};
 
@@ -38,6 +38,7 @@ pub(super) async fn report(
         chain: chain_state(attestation, attested.key_id.clone()),
         entries: with_rows(collected),
         paper: renderer.paper(),
+        history_from: removed::reaches_into(&notes),
         summary: notes.summary,
     };
     let html = render::html(&report).map_err(trouble::internal)?;

@@ -12,8 +12,8 @@ use bundle::digest::{self, Digest, Hashing};
 use bundle::keys::SigningKey;
 use bundle::manifest::{self, Hashes};
 use bundle::provenance::{
-    Access, BOUNDS, Build, ControlTotals, Exclusion, Org, Product, Provenance, Request, SCHEMA,
-    Section, VerificationKey,
+    Access, BOUNDS, Build, ControlTotals, Org, Product, Provenance, Request, SCHEMA, Section,
+    VerificationKey,
 };
 use bundle::walkthrough::{self, Walkthrough};
 use bundle::zip;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::attest::Attested;
 use super::collect::{Collected, Notes};
 use super::stamp::Stamped;
-use super::{BuildPack, index};
+use super::{BuildPack, index, removed};
 use crate::stage::{self, Altered, Sink, Source, Staged};
 use crate::{Ports, trouble};
 
@@ -207,7 +207,7 @@ fn provenance(
         control_totals: ControlTotals::from(&notes.summary),
         tie_out: notes.tie_out.clone(),
         sequence_gaps: notes.sequence_gaps.clone(),
-        exclusions: Exclusion::of(&notes.summary),
+        exclusions: removed::exclusions(notes),
         access: Access::enforced(),
         changes: notes.changes.clone(),
         signing_key: Some(signing_key),

@@ -206,7 +206,7 @@ async fn every_stated_query_gives_the_stated_rows_when_it_is_asked_again(owner: 
     assert!(asked > 15, "{asked}");
 }
 
-fn provenance(zip: Vec<u8>) -> bundle::provenance::Provenance {
+pub(crate) fn provenance(zip: Vec<u8>) -> bundle::provenance::Provenance {
     bundle::provenance::Provenance::parse(entry(zip, pack::PROVENANCE).as_bytes()).unwrap()
 }
 

@@ -51,6 +51,11 @@ impl Roles {
         }
     }
 
+    /// An owner who is none of `users` is there.
+    pub(crate) fn have_owner_beside(&self, users: &[UserId]) -> bool {
+        self.0.iter().any(|(id, role)| *role == Role::Owner && !users.contains(id))
+    }
+
     /// An owner other than `user` is there.
     pub(crate) fn require_other_owner(&self, user: UserId) -> Result<()> {
         let is_other = |(id, role): &(UserId, Role)| *id != user && *role == Role::Owner;

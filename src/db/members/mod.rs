@@ -104,7 +104,7 @@ pub async fn of_user(conn: &mut PgConnection, user: UserId) -> Result<Vec<Member
         select m.org_id, o.slug, o.name, o.plan as "plan: Word<Plan>", m.role as "role: Word<Role>"
           from memberships m
           join orgs o on o.id = m.org_id
-         where m.user_id = $1
+         where m.user_id = $1 and o.deleted_at is null
          order by o.slug
         "#,
         user.0,
@@ -156,6 +156,16 @@ pub async fn remove(
     if role == Role::Owner {
         roles.require_other_owner(user)?;
     }
+    take_out(conn, org, (user, role), cause).await
+}
+
+/// The same on nobody's behalf, by whoever holds all roles and has seen that an owner is left.
+pub(crate) async fn take_out(
+    conn: &mut PgConnection,
+    org: OrgId,
+    (user, role): (UserId, Role),
+    cause: &Cause,
+) -> Result<()> {
     invitations::withdraw(conn, org, user, None, cause).await?;
     sqlx::query!("delete from memberships where org_id = $1 and user_id = $2", org.0, user.0)
         .execute(&mut *conn)

@@ -76,6 +76,8 @@ pub struct Sequence {
     pub given: u64,
     /// Findings that are there.
     pub present: u64,
+    /// Findings that retention has removed.
+    pub removed: u64,
     pub lowest: Option<i64>,
     pub highest: Option<i64>,
     /// The first numbers that are missing, at most 100.

@@ -18,6 +18,7 @@ mod finding;
 mod headline;
 mod plan;
 mod remediation;
+mod retention;
 mod scan;
 mod setting;
 mod snapshot;
@@ -30,6 +31,7 @@ pub use finding::{Finding, Sequence, findings, sequence, top_risks};
 pub use headline::{Figures, headline};
 pub use plan::{PlanVersion, plan};
 pub use remediation::remediation_sla;
+pub use retention::{Retained, retention};
 pub use scan::{Scan, scans};
 pub use setting::{CustomRule, StateSource, custom_rules, state_sources};
 pub use snapshot::{Moment, Snapshot};
@@ -106,4 +108,5 @@ pub const QUERIES: &[Query] = &[
     query("top_risks", finding::TOP_RISKS_SQL, AT_END),
     query("headline", headline::SQL, PERIOD),
     query("sequence", finding::SEQUENCE_SQL, &[Parameter::Org]),
+    query("retention", retention::SQL, &[Parameter::Org]),
 ];

@@ -3,7 +3,11 @@
 //! Invariant: it works as the application's role, under row-level security, and every change leaves the same audit entry
 //! that the API would leave, with the actor `operator`.
 
+mod audit;
+mod deletion;
 mod doctor;
+mod erasure;
+mod handover;
 pub(crate) mod org;
 pub(crate) mod setting;
 mod signing_key;
@@ -38,6 +42,8 @@ pub(crate) enum Command {
     /// People in an organisation
     #[command(subcommand)]
     Member(org::Member),
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// API keys
     #[command(subcommand)]
     ApiKey(setting::ApiKey),
@@ -60,6 +66,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
     let office = Office::open(Config::load(config::environment())?)?;
     match command {
         Command::Doctor(args) => return doctor::run(&office, args).await,
+        Command::Audit(command) => return audit::run(&office, command).await,
         Command::Org(command) => org::org(&office, command).await?,
         Command::Member(command) => org::member(&office, command).await?,
         Command::ApiKey(command) => setting::api_key(&office, command).await?,

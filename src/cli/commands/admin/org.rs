@@ -9,7 +9,7 @@ use engine::Clock;
 use evidence::org::{Plan, Role};
 use serde_json::json;
 
-use super::Office;
+use super::{Office, deletion, erasure, handover};
 use crate::config::Issuer;
 use crate::{issuer, say};
 
@@ -39,6 +39,10 @@ pub(crate) enum Org {
     },
     /// Every organisation
     List,
+    /// Write everything that is stored of an organisation into files
+    Export(handover::Args),
+    /// Delete an organisation; its audit chain is sealed and stays
+    Delete(deletion::Args),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -52,6 +56,8 @@ pub(crate) enum Member {
     },
     /// Make a person an administrator of the whole platform
     PlatformAdmin(Who),
+    /// Erase a person: names and addresses go, in every organisation
+    Erase(erasure::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +101,8 @@ pub(crate) async fn org(office: &Office, command: Org) -> Result<()> {
             tx.commit().await?;
         }
         Org::List => list(office).await?,
+        Org::Export(args) => handover::run(office, args).await?,
+        Org::Delete(args) => deletion::run(office, args).await?,
     }
     Ok(())
 }
@@ -148,6 +156,7 @@ pub(crate) async fn member(office: &Office, command: Member) -> Result<()> {
             say::out(say::table(&rows));
         }
         Member::PlatformAdmin(who) => platform_admin(office, &who).await?,
+        Member::Erase(args) => erasure::run(office, args).await?,
     }
     Ok(())
 }

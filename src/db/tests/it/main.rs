@@ -4,13 +4,16 @@
 
 mod chain;
 mod chain_checks;
+mod deletion;
 mod distribution;
+mod erasure;
 mod exports;
 mod findings;
 mod generate;
 mod history;
 mod moves;
 mod orgs;
+mod retention;
 mod scale;
 mod scans;
 mod schema;
