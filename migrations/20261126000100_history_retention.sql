@@ -103,6 +103,9 @@ declare
   cut timestamptz;
   result timestamptz;
 begin
+  if driftpack_history_ends(moment) is null then
+    return null;
+  end if;
   -- Whoever asks for a pack refers to this row: from here on either sees the other.
   perform from orgs where id = org for update;
   cut := driftpack_history_ends(moment);

@@ -10,6 +10,43 @@ CREATE FUNCTION public.driftpack_digest(value text) RETURNS bytea
 
 COMMENT ON FUNCTION public.driftpack_digest(value text) IS 'SHA-256 of the text; immutable because every database of the product is UTF-8';
 
+CREATE FUNCTION public.driftpack_erase_invitations(address text, person uuid, at timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+  erased bigint;
+begin
+  update invitations
+     set email = 'erased-' || id || '@invalid',
+         status = case status when 'pending' then 'revoked' else status end,
+         ended_at = coalesce(ended_at, at)
+   where org_id = driftpack_org()
+     and (email = address or accepted_by = person)
+     and email <> 'erased-' || id || '@invalid';
+  get diagnostics erased = row_count;
+  return erased;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_erase_invitations(address text, person uuid, at timestamp with time zone) IS 'Takes an address, and that of who accepted it, out of the invitations of the transaction''s organisation; ends those that wait';
+
+CREATE FUNCTION public.driftpack_erase_person(person uuid, at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+  delete from sessions where user_id = person;
+  update users
+     set iss = 'erased', sub = person::text, email = null, name = null, is_platform_admin = false,
+         erased_at = at
+   where id = person and erased_at is null;
+  return found;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_erase_person(person uuid, at timestamp with time zone) IS 'Takes names, addresses, identity and sessions of a person away; whether there was something to take';
+
 CREATE FUNCTION public.driftpack_export_may_become(old_status text, new_status text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN ((old_status = new_status) OR (((((((((((old_status = 'pending'::text) AND (new_status = 'running'::text)) OR ((old_status = 'pending'::text) AND (new_status = 'failed'::text))) OR ((old_status = 'pending'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'running'::text) AND (new_status = 'done'::text))) OR ((old_status = 'running'::text) AND (new_status = 'failed'::text))) OR ((old_status = 'running'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'failed'::text) AND (new_status = 'running'::text))) OR ((old_status = 'failed'::text) AND (new_status = 'deleted'::text))) OR ((old_status = 'done'::text) AND (new_status = 'expired'::text))) OR ((old_status = 'done'::text) AND (new_status = 'deleted'::text))));
@@ -45,6 +82,17 @@ CREATE FUNCTION public.driftpack_head_moves_forward() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
+  if old.sealed_at is not null then
+    raise exception 'chain % is sealed', old.chain using errcode = 'check_violation';
+  end if;
+  if new.sealed_at is not null then
+    if (to_jsonb(new) - 'sealed_at') is distinct from (to_jsonb(old) - 'sealed_at')
+       or not driftpack_is_deleted(old.chain) then
+      raise exception 'chain % is sealed when its organisation is deleted, as it stands', old.chain
+        using errcode = 'check_violation';
+    end if;
+    return new;
+  end if;
   if new.chain is distinct from old.chain
      or new.seq is distinct from old.seq + 1
      or new.created_at < old.created_at then
@@ -57,13 +105,35 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_head_moves_forward() IS 'Trigger: a chain grows by one entry at a time';
 
+CREATE FUNCTION public.driftpack_history_ends(at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  select case when count(*) = 0 or bool_or(driftpack_plan_keeps(plan) is null) then null
+              else least(
+                -- A day more than the plan says: a pack may be asked for right at the edge of its window.
+                at - max(driftpack_plan_keeps(plan)) - interval '1 day',
+                driftpack_needed_from(at))
+         end
+    from (select plan, lead(valid_from) over (order by version) as until
+            from org_plan_versions
+           where org_id = driftpack_org()) held
+   -- A plan that keeps less counts after a month: a change by mistake must not cost a year of history.
+   where until is null or until > at - interval '30 days'
+$$;
+
+COMMENT ON FUNCTION public.driftpack_history_ends(at timestamp with time zone) IS 'Before when the history of the transaction''s organisation may go, by plan and by packs that need it; null: all is kept';
+
 CREATE FUNCTION public.driftpack_invitation_ends_once() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
+declare
+  ending constant text[] := array['status', 'ended_at', 'accepted_by'];
 begin
   if old.status <> 'pending'
-     or (to_jsonb(new) - array['status', 'ended_at', 'accepted_by'])
-        is distinct from (to_jsonb(old) - array['status', 'ended_at', 'accepted_by']) then
+     and (new.status, new.ended_at, new.accepted_by)
+         is distinct from (old.status, old.ended_at, old.accepted_by)
+     or (to_jsonb(new) - ending - 'email') is distinct from (to_jsonb(old) - ending - 'email')
+     or new.email not in (old.email, 'erased-' || old.id || '@invalid') then
     raise exception 'invitation % is %: it only ends, and once', old.id, old.status
       using errcode = 'check_violation';
   end if;
@@ -72,6 +142,41 @@ end
 $$;
 
 COMMENT ON FUNCTION public.driftpack_invitation_ends_once() IS 'Trigger: of an invitation only its end is written, once';
+
+CREATE TABLE public.orgs (
+    id uuid NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    plan text NOT NULL,
+    finding_seq bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT orgs_finding_seq_positive CHECK ((finding_seq >= 0)),
+    CONSTRAINT orgs_id_not_nil CHECK ((id <> '00000000-0000-0000-0000-000000000000'::uuid)),
+    CONSTRAINT orgs_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    CONSTRAINT orgs_plan_known CHECK ((plan = ANY (ARRAY['free'::text, 'team'::text, 'enterprise'::text]))),
+    CONSTRAINT orgs_slug_valid CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY public.orgs FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.orgs IS 'The tenant directory';
+
+COMMENT ON COLUMN public.orgs.id IS 'Never nil: the nil UUID names the platform chain';
+
+COMMENT ON COLUMN public.orgs.slug IS 'Short name in file names and on the command line';
+
+COMMENT ON COLUMN public.orgs.plan IS 'Plan in force; earlier ones in org_plan_versions';
+
+COMMENT ON COLUMN public.orgs.finding_seq IS 'Highest number given to a finding; numbers have no gaps';
+
+COMMENT ON COLUMN public.orgs.deleted_at IS 'Since when it is deleted; its slug stays taken, its audit chain stays';
+
+CREATE FUNCTION public.driftpack_is_deleted(org uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM public.orgs WHERE ((orgs.id = driftpack_is_deleted.org) AND (orgs.deleted_at IS NOT NULL))));
+
+COMMENT ON FUNCTION public.driftpack_is_deleted(org uuid) IS 'Whether the organisation is deleted, so that its rows may go';
 
 CREATE FUNCTION public.driftpack_is_invited(address text, at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql
@@ -101,6 +206,111 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_keep_checks() IS 'Trigger: only checks that found nothing wrong ever go, after 90 days';
 
+CREATE FUNCTION public.driftpack_keep_while_it_lives() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if driftpack_is_deleted(old.org_id) then
+    return old;
+  end if;
+  raise exception '% is append-only while its organisation lives: % refused', tg_table_name, lower(tg_op)
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_keep_while_it_lives() IS 'Trigger: rows go with their organisation only';
+
+CREATE TABLE public.history_retention (
+    org_id uuid NOT NULL,
+    kept_from timestamp with time zone NOT NULL,
+    moved_at timestamp with time zone NOT NULL,
+    scans bigint DEFAULT 0 NOT NULL,
+    findings bigint DEFAULT 0 NOT NULL,
+    events bigint DEFAULT 0 NOT NULL,
+    scans_told bigint DEFAULT 0 NOT NULL,
+    findings_told bigint DEFAULT 0 NOT NULL,
+    events_told bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT history_retention_counts CHECK (((LEAST(scans_told, findings_told, events_told) >= 0) AND (scans_told <= scans) AND (findings_told <= findings) AND (events_told <= events))),
+    CONSTRAINT history_retention_finite CHECK ((isfinite(kept_from) AND isfinite(moved_at)))
+);
+
+ALTER TABLE ONLY public.history_retention FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.history_retention IS 'From when on the history of an organisation is whole, and what was removed from before';
+
+COMMENT ON COLUMN public.history_retention.kept_from IS 'Scans observed before it, and findings resolved before it, are removed or about to be. It only moves forward';
+
+COMMENT ON COLUMN public.history_retention.moved_at IS 'When it moved last';
+
+COMMENT ON COLUMN public.history_retention.scans IS 'Scans that were removed';
+
+COMMENT ON COLUMN public.history_retention.findings IS 'Findings that were removed';
+
+COMMENT ON COLUMN public.history_retention.events IS 'Events of these findings';
+
+COMMENT ON COLUMN public.history_retention.scans_told IS 'Of the removed scans those that the audit log tells of';
+
+COMMENT ON COLUMN public.history_retention.findings_told IS 'Of the removed findings those that the audit log tells of';
+
+COMMENT ON COLUMN public.history_retention.events_told IS 'Of the removed events those that the audit log tells of';
+
+CREATE FUNCTION public.driftpack_kept_from(org uuid) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (SELECT history_retention.kept_from FROM public.history_retention WHERE (history_retention.org_id = driftpack_kept_from.org));
+
+COMMENT ON FUNCTION public.driftpack_kept_from(org uuid) IS 'Before when history of an organisation may go; null: none may';
+
+CREATE FUNCTION public.driftpack_lock_sources(sources uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  -- As a scan does that is taken in: neither overlooks what the other does to a finding.
+  perform from state_sources
+    where org_id = driftpack_org() and id = any (sources)
+    order by id
+      for no key update;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_lock_sources(sources uuid[]) IS 'Keeps scans and decisions away from the findings of these sources';
+
+CREATE FUNCTION public.driftpack_needed_from(at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+  -- A pack that has failed may be sent back to the step that failed for a week.
+  select min(period_start)
+    from audit_exports
+   where org_id = driftpack_org()
+     and (status in ('pending', 'running')
+          or status = 'failed' and finished_at > at - interval '7 days')
+$$;
+
+COMMENT ON FUNCTION public.driftpack_needed_from(at timestamp with time zone) IS 'From when on packs need history that are being made, wait to be made, or may be made after all; null: none does';
+
+CREATE FUNCTION public.driftpack_note_removed(numbers int8multirange) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  org constant uuid := driftpack_org();
+  known int8multirange;
+begin
+  -- Runs that begin right after one of these, or end right before one, grow together with them.
+  with gone as (
+    delete from removed_finding_numbers
+     where org_id = org
+       and first_number <= upper(numbers)
+       and last_number >= lower(numbers) - 1
+    returning first_number, last_number
+  )
+  select range_agg(int8range(first_number, last_number, '[]')) into known from gone;
+  insert into removed_finding_numbers (org_id, first_number, last_number)
+  select org, lower(run), upper(run) - 1
+    from unnest(numbers + coalesce(known, '{}')) as run;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_note_removed(numbers int8multirange) IS 'Keeps in mind which numbers retention has taken away';
+
 CREATE FUNCTION public.driftpack_only_end_is_set() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -120,11 +330,67 @@ $$;
 
 COMMENT ON FUNCTION public.driftpack_only_end_is_set() IS 'Trigger: of an interval only the end is ever written, once; its argument names the column';
 
+CREATE FUNCTION public.driftpack_only_past_retention() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  kept boolean;
+begin
+  if not exists (select from (select distinct org_id from gone) org
+                  where not driftpack_is_deleted(org.org_id)) then
+    return null;
+  end if;
+  if tg_table_name = 'scans' then
+    select exists (select from gone g
+                    where (g.observed_at < driftpack_kept_from(g.org_id)) is not true) into kept;
+  elsif tg_table_name = 'findings' then
+    select exists (select from gone g
+                    where (g.status = 'resolved' and g.state_since < driftpack_kept_from(g.org_id)) is not true)
+      into kept;
+  elsif tg_table_name = 'finding_events' then
+    select exists (select from gone g
+                    where not exists (select from findings f
+                                       where f.org_id = g.org_id and f.id = g.finding_id
+                                         and f.status = 'resolved'
+                                         and f.state_since < driftpack_kept_from(g.org_id))) into kept;
+  else
+    select exists (select from gone g
+                    where not exists (select from scans s
+                                       where s.org_id = g.org_id and s.id = g.scan_id
+                                         and s.observed_at < driftpack_kept_from(g.org_id))) into kept;
+  end if;
+  if kept then
+    raise exception '% is append-only: what retention keeps cannot be deleted', tg_table_name
+      using errcode = 'insufficient_privilege';
+  end if;
+  return null;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_only_past_retention() IS 'Trigger: of history only what is older than retention keeps ever goes';
+
 CREATE FUNCTION public.driftpack_org() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (NULLIF(current_setting('driftpack.org_id'::text, true), ''::text))::uuid;
 
 COMMENT ON FUNCTION public.driftpack_org() IS 'The organisation whose rows the transaction may see: the setting driftpack.org_id';
+
+CREATE FUNCTION public.driftpack_orgs_stay_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception 'organisation % is deleted, and stays so', old.id
+    using errcode = 'check_violation';
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_orgs_stay_deleted() IS 'Trigger: a deletion is not taken back';
+
+CREATE FUNCTION public.driftpack_plan_keeps(plan text) RETURNS interval
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE plan WHEN 'free'::text THEN '24:00:00'::interval WHEN 'team'::text THEN '30 days'::interval ELSE NULL::interval END;
+
+COMMENT ON FUNCTION public.driftpack_plan_keeps(plan text) IS 'How long a plan keeps history; null: without limit. The same as evidence::org::Plan::history';
 
 CREATE FUNCTION public.driftpack_position_moves_forward() RETURNS trigger
     LANGUAGE plpgsql
@@ -153,6 +419,239 @@ end
 $$;
 
 COMMENT ON FUNCTION public.driftpack_refuse_change() IS 'Trigger of append-only tables';
+
+CREATE FUNCTION public.driftpack_remove_findings(after_number bigint, size integer, OUT last_number bigint, OUT removed bigint, OUT removed_events bigint) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+  org constant uuid := driftpack_org();
+  cut timestamptz;
+  batch uuid[];
+  sources uuid[];
+  numbers int8multirange;
+begin
+  removed := 0;
+  removed_events := 0;
+  select kept_from into cut from history_retention where org_id = org for update;
+  if cut is null or driftpack_needed_from(now()) < cut then
+    return;
+  end if;
+  select max(number), array_agg(id), array_agg(distinct state_source_id)
+    into last_number, batch, sources
+    from (select id, number, state_source_id
+            from findings
+           where org_id = org and status = 'resolved' and number > after_number and state_since < cut
+           order by number
+           limit greatest(size, 1)) next_ones;
+  if batch is null then
+    return;
+  end if;
+  perform driftpack_lock_sources(sources);
+  -- One of them may be open again by now.
+  select array_agg(id), range_agg(int8range(number, number, '[]')) into batch, numbers
+    from findings
+   where org_id = org and id = any (batch) and status = 'resolved' and state_since < cut;
+  if batch is null then
+    return;
+  end if;
+  delete from finding_events where org_id = org and finding_id = any (batch);
+  get diagnostics removed_events = row_count;
+  delete from findings where org_id = org and id = any (batch);
+  get diagnostics removed = row_count;
+  perform driftpack_note_removed(numbers);
+  update history_retention
+     set findings = findings + removed, events = events + removed_events
+   where org_id = org;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_remove_findings(after_number bigint, size integer, OUT last_number bigint, OUT removed bigint, OUT removed_events bigint) IS 'Removes findings of the transaction''s organisation, with their events, that were resolved before what is kept';
+
+CREATE FUNCTION public.driftpack_remove_org_rows(size integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+declare
+  org constant uuid := driftpack_org();
+  relation text;
+  removed bigint;
+begin
+  if driftpack_is_deleted(org) is not true then
+    raise exception 'organisation % is not deleted: its rows stay', org
+      using errcode = 'insufficient_privilege';
+  end if;
+  -- What refers to others first.
+  foreach relation in array array[
+    'idempotency_keys', 'invitations', 'memberships', 'api_keys', 'audit_exports',
+    'scan_noise', 'scan_sightings', 'scans', 'ignored_drifts', 'finding_events', 'findings',
+    'custom_rule_versions', 'custom_rules', 'state_source_versions', 'state_sources',
+    'removed_finding_numbers', 'history_retention', 'org_plan_versions'] loop
+    execute format(
+      'delete from %1$I where ctid = any (array(select ctid from %1$I where org_id = $1 limit $2)) and org_id = $1',
+      relation) using org, greatest(size, 1);
+    get diagnostics removed = row_count;
+    if removed > 0 then
+      return removed;
+    end if;
+  end loop;
+  return 0;
+end
+$_$;
+
+COMMENT ON FUNCTION public.driftpack_remove_org_rows(size integer) IS 'Removes some rows of the transaction''s organisation, which is deleted; how many, 0: none is left but those of its audit chain';
+
+CREATE FUNCTION public.driftpack_remove_scans(after_at timestamp with time zone, after_id uuid, size integer, OUT last_at timestamp with time zone, OUT last_id uuid, OUT looked_at bigint, OUT removed bigint) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+  org constant uuid := driftpack_org();
+  cut timestamptz;
+  batch uuid[];
+  sources uuid[];
+begin
+  looked_at := 0;
+  removed := 0;
+  -- One at a time.
+  select kept_from into cut from history_retention where org_id = org for update;
+  if cut is null or driftpack_needed_from(now()) < cut then
+    return;
+  end if;
+  select count(*), max(observed_at), (array_agg(id order by observed_at desc, id desc))[1],
+         array_agg(id) filter (where may_go), array_agg(distinct state_source_id) filter (where may_go)
+    into looked_at, last_at, last_id, batch, sources
+    from (select s.id, s.state_source_id, s.observed_at,
+                 -- Where the next scan of a source stands, and when its findings were last seen, is told by the latest
+                 -- scan before: that one stays, of any outcome but failure, and so does the latest complete one.
+                 (s.status = 'failed'
+                  or exists (select from scans n
+                              where n.org_id = org and n.state_source_id = s.state_source_id
+                                and n.tool_family = s.tool_family and n.status <> 'failed'
+                                and n.observed_at > s.observed_at and n.observed_at < cut))
+                 and (s.status <> 'done' or s.late
+                      or exists (select from scans n
+                                  where n.org_id = org and n.state_source_id = s.state_source_id
+                                    and n.tool_family = s.tool_family and n.status = 'done' and not n.late
+                                    and n.observed_at > s.observed_at and n.observed_at < cut)) as may_go
+            from scans s
+           where s.org_id = org
+             and s.observed_at < cut
+             and (after_at is null or (s.observed_at, s.id) > (after_at, after_id))
+           order by s.observed_at, s.id
+           limit greatest(size, 1)) next_ones;
+  if batch is null then
+    return;
+  end if;
+  perform driftpack_lock_sources(sources);
+  update findings f
+     set sighted_until = greatest(f.sighted_until, seen.observed_at)
+    from (select seen.number, max(s.observed_at) as observed_at
+            from scan_sightings l
+            join scans s on s.org_id = org and s.id = l.scan_id
+           cross join unnest(l.findings) as seen (number)
+           where l.org_id = org and l.scan_id = any (batch)
+           group by seen.number) seen
+   where f.org_id = org and f.number = seen.number;
+  delete from scan_noise where org_id = org and scan_id = any (batch);
+  delete from scan_sightings where org_id = org and scan_id = any (batch);
+  delete from scans where org_id = org and id = any (batch);
+  get diagnostics removed = row_count;
+  update history_retention set scans = scans + removed where org_id = org;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_remove_scans(after_at timestamp with time zone, after_id uuid, size integer, OUT last_at timestamp with time zone, OUT last_id uuid, OUT looked_at bigint, OUT removed bigint) IS 'Removes scans of the transaction''s organisation that are older than what is kept: of the next ones in order those that nothing needs';
+
+CREATE FUNCTION public.driftpack_retain_history(at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+declare
+  org constant uuid := driftpack_org();
+  -- Nobody's clock alone is believed: the earlier one counts.
+  moment constant timestamptz := least(at, now());
+  cut timestamptz;
+  result timestamptz;
+begin
+  if driftpack_history_ends(moment) is null then
+    return null;
+  end if;
+  -- Whoever asks for a pack refers to this row: from here on either sees the other.
+  perform from orgs where id = org for update;
+  cut := driftpack_history_ends(moment);
+  if cut is null then
+    return null;
+  end if;
+  if not exists (select from scans where org_id = org and observed_at < cut)
+     and not exists (select from findings
+                      where org_id = org and status = 'resolved' and state_since < cut) then
+    return null;
+  end if;
+  insert into history_retention as had (org_id, kept_from, moved_at)
+  values (org, cut, moment)
+  on conflict (org_id) do update
+     -- A week at a time: a clock that has jumped by years must not take years along.
+     set kept_from = greatest(had.kept_from, least(excluded.kept_from, had.kept_from + interval '7 days')),
+         moved_at = excluded.moved_at
+   returning kept_from into result;
+  -- It may have moved further under another plan, or before a pack was asked for: not what is needed now.
+  return case when result <= cut then result end;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_retain_history(at timestamp with time zone) IS 'Moves on what is kept of the transaction''s organisation; answers before when rows go now, null: nothing does';
+
+CREATE FUNCTION public.driftpack_retention_moves_forward() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if new.org_id is distinct from old.org_id
+     or new.kept_from < old.kept_from
+     or new.scans < old.scans or new.findings < old.findings or new.events < old.events
+     or new.scans_told < old.scans_told or new.findings_told < old.findings_told
+     or new.events_told < old.events_told then
+    raise exception 'what was removed from the history of % cannot be untold', old.org_id
+      using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_retention_moves_forward() IS 'Trigger: what is kept begins later and later, and what was removed stays counted';
+
+CREATE FUNCTION public.driftpack_sealed_chain_takes_nothing() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if exists (select from audit_chain_heads where chain = new.chain and sealed_at is not null) then
+    raise exception 'chain % is sealed', new.chain using errcode = 'check_violation';
+  end if;
+  return new;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_sealed_chain_takes_nothing() IS 'Trigger: no entry comes after the seal';
+
+CREATE FUNCTION public.driftpack_tell_removed(OUT kept_from timestamp with time zone, OUT scans bigint, OUT findings bigint, OUT events bigint) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+begin
+  update history_retention r
+     set scans_told = r.scans, findings_told = r.findings, events_told = r.events
+    from (select h.org_id, h.scans_told, h.findings_told, h.events_told
+            from history_retention h
+           where h.org_id = driftpack_org()
+             for update) told
+   where r.org_id = told.org_id
+  returning r.kept_from, r.scans - told.scans_told, r.findings - told.findings_told,
+            r.events - told.events_told
+    into kept_from, scans, findings, events;
+end
+$$;
+
+COMMENT ON FUNCTION public.driftpack_tell_removed(OUT kept_from timestamp with time zone, OUT scans bigint, OUT findings bigint, OUT events bigint) IS 'What was removed since the audit log was told last; the caller tells it in the same transaction';
 
 CREATE TABLE public.admin_audit_log (
     chain uuid NOT NULL,
@@ -263,6 +762,7 @@ CREATE TABLE public.audit_chain_heads (
     seq bigint NOT NULL,
     hash bytea,
     created_at timestamp with time zone NOT NULL,
+    sealed_at timestamp with time zone,
     CONSTRAINT audit_chain_heads_hash_length CHECK ((octet_length(hash) = 32)),
     CONSTRAINT audit_chain_heads_hash_present CHECK (((seq = 0) = (hash IS NULL))),
     CONSTRAINT audit_chain_heads_seq_positive CHECK ((seq >= 0))
@@ -275,6 +775,8 @@ COMMENT ON TABLE public.audit_chain_heads IS 'The newest entry of each chain; it
 COMMENT ON COLUMN public.audit_chain_heads.seq IS '0 until the first entry is there';
 
 COMMENT ON COLUMN public.audit_chain_heads.created_at IS 'Time of the newest entry; entries never go back in time';
+
+COMMENT ON COLUMN public.audit_chain_heads.sealed_at IS 'Since when the chain takes no entry any more; null: it takes them';
 
 CREATE TABLE public.audit_chain_rounds (
     run_id uuid NOT NULL,
@@ -564,6 +1066,7 @@ CREATE TABLE public.findings (
     resolved_at timestamp with time zone,
     resolved_by text,
     resolution_reason text,
+    sighted_until timestamp with time zone,
     CONSTRAINT findings_drift_type_known CHECK ((drift_type = ANY (ARRAY['missing'::text, 'extra'::text, 'changed'::text]))),
     CONSTRAINT findings_number_positive CHECK ((number >= 1)),
     CONSTRAINT findings_resolution_known CHECK ((resolution = ANY (ARRAY['no_longer_observed'::text, 'reverted'::text, 'codified'::text, 'accepted_risk'::text, 'false_positive'::text]))),
@@ -605,6 +1108,8 @@ COMMENT ON COLUMN public.findings.state_since IS 'occurred_at of the newest even
 COMMENT ON COLUMN public.findings.event_seq IS 'seq of the newest event';
 
 COMMENT ON COLUMN public.findings.resolved_by IS 'Opaque id of the person; null: a scan';
+
+COMMENT ON COLUMN public.findings.sighted_until IS 'Latest sighting that was listed with a scan which retention has removed; null: none was';
 
 CREATE TABLE public.idempotency_keys (
     org_id uuid NOT NULL,
@@ -712,32 +1217,6 @@ COMMENT ON COLUMN public.org_plan_versions.version IS '1 is the plan that the or
 
 COMMENT ON COLUMN public.org_plan_versions.changed_by_id IS 'Opaque id of the actor';
 
-CREATE TABLE public.orgs (
-    id uuid NOT NULL,
-    slug text NOT NULL,
-    name text NOT NULL,
-    plan text NOT NULL,
-    finding_seq bigint DEFAULT 0 NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT orgs_finding_seq_positive CHECK ((finding_seq >= 0)),
-    CONSTRAINT orgs_id_not_nil CHECK ((id <> '00000000-0000-0000-0000-000000000000'::uuid)),
-    CONSTRAINT orgs_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
-    CONSTRAINT orgs_plan_known CHECK ((plan = ANY (ARRAY['free'::text, 'team'::text, 'enterprise'::text]))),
-    CONSTRAINT orgs_slug_valid CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
-);
-
-ALTER TABLE ONLY public.orgs FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE public.orgs IS 'The tenant directory';
-
-COMMENT ON COLUMN public.orgs.id IS 'Never nil: the nil UUID names the platform chain';
-
-COMMENT ON COLUMN public.orgs.slug IS 'Short name in file names and on the command line';
-
-COMMENT ON COLUMN public.orgs.plan IS 'Plan in force; earlier ones in org_plan_versions';
-
-COMMENT ON COLUMN public.orgs.finding_seq IS 'Highest number given to a finding; numbers have no gaps';
-
 CREATE TABLE public.platform_idempotency_keys (
     key text NOT NULL,
     request_hash bytea NOT NULL,
@@ -766,6 +1245,21 @@ COMMENT ON TABLE public.rate_limits IS 'Whether a Redis counts requests for this
 COMMENT ON COLUMN public.rate_limits.singleton IS 'Always true: there is one row';
 
 COMMENT ON COLUMN public.rate_limits.established_at IS 'When a Redis was first found without data, which was no loss';
+
+CREATE TABLE public.removed_finding_numbers (
+    org_id uuid NOT NULL,
+    first_number bigint NOT NULL,
+    last_number bigint NOT NULL,
+    CONSTRAINT removed_finding_numbers_order CHECK (((1 <= first_number) AND (first_number <= last_number)))
+);
+
+ALTER TABLE ONLY public.removed_finding_numbers FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.removed_finding_numbers IS 'Numbers of findings that retention has removed, as runs of neighbours: any other number that is missing is a gap';
+
+COMMENT ON COLUMN public.removed_finding_numbers.first_number IS 'The lowest number of the run';
+
+COMMENT ON COLUMN public.removed_finding_numbers.last_number IS 'The highest number of the run';
 
 CREATE TABLE public.scan_noise (
     org_id uuid NOT NULL,
@@ -979,6 +1473,7 @@ CREATE TABLE public.users (
     created_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone NOT NULL,
     name text,
+    erased_at timestamp with time zone,
     CONSTRAINT users_email_length CHECK (((octet_length(email) >= 1) AND (octet_length(email) <= 1000))),
     CONSTRAINT users_iss_length CHECK (((octet_length(iss) >= 1) AND (octet_length(iss) <= 1000))),
     CONSTRAINT users_name_length CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1000))),
@@ -994,6 +1489,8 @@ COMMENT ON COLUMN public.users.sub IS 'Subject of the token, unique within the i
 COMMENT ON COLUMN public.users.email IS 'As the issuer says; null when it says nothing or after erasure';
 
 COMMENT ON COLUMN public.users.seen_at IS 'Latest time that the profile was taken from a token';
+
+COMMENT ON COLUMN public.users.erased_at IS 'Since when nothing but the id is known; issuer and subject then name nobody';
 
 ALTER TABLE ONLY public.admin_audit_log
     ADD CONSTRAINT admin_audit_log_id_key UNIQUE (chain, id);
@@ -1046,6 +1543,9 @@ ALTER TABLE ONLY public.findings
 ALTER TABLE ONLY public.findings
     ADD CONSTRAINT findings_pkey PRIMARY KEY (org_id, id);
 
+ALTER TABLE ONLY public.history_retention
+    ADD CONSTRAINT history_retention_pkey PRIMARY KEY (org_id);
+
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (org_id, key);
 
@@ -1072,6 +1572,9 @@ ALTER TABLE ONLY public.platform_idempotency_keys
 
 ALTER TABLE ONLY public.rate_limits
     ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.removed_finding_numbers
+    ADD CONSTRAINT removed_finding_numbers_pkey PRIMARY KEY (org_id, first_number);
 
 ALTER TABLE ONLY public.scan_noise
     ADD CONSTRAINT scan_noise_pkey PRIMARY KEY (org_id, scan_id, kind, rule);
@@ -1148,6 +1651,8 @@ CREATE TRIGGER admin_audit_log_append_only BEFORE DELETE OR UPDATE ON public.adm
 
 CREATE TRIGGER admin_audit_log_no_truncate BEFORE TRUNCATE ON public.admin_audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER admin_audit_log_sealed BEFORE INSERT ON public.admin_audit_log FOR EACH ROW EXECUTE FUNCTION public.driftpack_sealed_chain_takes_nothing();
+
 CREATE TRIGGER audit_chain_checks_keep BEFORE DELETE OR UPDATE ON public.audit_chain_checks FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_checks();
 
 CREATE TRIGGER audit_chain_checks_no_truncate BEFORE TRUNCATE ON public.audit_chain_checks FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
@@ -1168,7 +1673,7 @@ CREATE TRIGGER audit_chain_states_no_delete BEFORE DELETE ON public.audit_chain_
 
 CREATE TRIGGER audit_chain_states_no_truncate BEFORE TRUNCATE ON public.audit_chain_states FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
-CREATE TRIGGER audit_exports_no_delete BEFORE DELETE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER audit_exports_no_delete BEFORE DELETE ON public.audit_exports FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_while_it_lives();
 
 CREATE TRIGGER audit_exports_no_truncate BEFORE TRUNCATE ON public.audit_exports FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
@@ -1176,43 +1681,61 @@ CREATE TRIGGER audit_exports_steps BEFORE UPDATE ON public.audit_exports FOR EAC
 
 CREATE TRIGGER custom_rule_versions_history BEFORE UPDATE ON public.custom_rule_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('valid_until');
 
-CREATE TRIGGER custom_rule_versions_no_delete BEFORE DELETE ON public.custom_rule_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER custom_rule_versions_no_delete BEFORE DELETE ON public.custom_rule_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_while_it_lives();
 
 CREATE TRIGGER custom_rule_versions_no_truncate BEFORE TRUNCATE ON public.custom_rule_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER finding_events_history BEFORE UPDATE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('until');
 
-CREATE TRIGGER finding_events_no_delete BEFORE DELETE ON public.finding_events FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
-
 CREATE TRIGGER finding_events_no_truncate BEFORE TRUNCATE ON public.finding_events FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
-CREATE TRIGGER findings_no_delete BEFORE DELETE ON public.findings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER finding_events_past_retention AFTER DELETE ON public.finding_events REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_only_past_retention();
 
 CREATE TRIGGER findings_no_truncate BEFORE TRUNCATE ON public.findings FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER findings_origin BEFORE UPDATE ON public.findings FOR EACH ROW WHEN ((((((((((new.org_id IS DISTINCT FROM old.org_id) OR (new.id IS DISTINCT FROM old.id)) OR (new.number IS DISTINCT FROM old.number)) OR (new.state_source_id IS DISTINCT FROM old.state_source_id)) OR (new.tool_family IS DISTINCT FROM old.tool_family)) OR (new.drift_type IS DISTINCT FROM old.drift_type)) OR (new.risk_level IS DISTINCT FROM old.risk_level)) OR (new.risk_rule IS DISTINCT FROM old.risk_rule)) OR (new.detected_at IS DISTINCT FROM old.detected_at))) EXECUTE FUNCTION public.driftpack_finding_keeps_its_origin();
 
+CREATE TRIGGER findings_past_retention AFTER DELETE ON public.findings REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_only_past_retention();
+
+CREATE TRIGGER history_retention_forward BEFORE UPDATE ON public.history_retention FOR EACH ROW EXECUTE FUNCTION public.driftpack_retention_moves_forward();
+
+CREATE TRIGGER history_retention_no_delete BEFORE DELETE ON public.history_retention FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_while_it_lives();
+
+CREATE TRIGGER history_retention_no_truncate BEFORE TRUNCATE ON public.history_retention FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
 CREATE TRIGGER invitations_end_once BEFORE UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION public.driftpack_invitation_ends_once();
 
-CREATE TRIGGER org_plan_versions_append_only BEFORE DELETE OR UPDATE ON public.org_plan_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER org_plan_versions_append_only BEFORE UPDATE ON public.org_plan_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER org_plan_versions_no_delete BEFORE DELETE ON public.org_plan_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_while_it_lives();
 
 CREATE TRIGGER org_plan_versions_no_truncate BEFORE TRUNCATE ON public.org_plan_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
-CREATE TRIGGER scan_noise_append_only BEFORE DELETE OR UPDATE ON public.scan_noise FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER orgs_stay_deleted BEFORE UPDATE ON public.orgs FOR EACH ROW WHEN (((old.deleted_at IS NOT NULL) AND (new.deleted_at IS DISTINCT FROM old.deleted_at))) EXECUTE FUNCTION public.driftpack_orgs_stay_deleted();
+
+CREATE TRIGGER removed_finding_numbers_no_truncate BEFORE TRUNCATE ON public.removed_finding_numbers FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
+
+CREATE TRIGGER scan_noise_append_only BEFORE UPDATE ON public.scan_noise FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER scan_noise_no_truncate BEFORE TRUNCATE ON public.scan_noise FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
-CREATE TRIGGER scan_sightings_append_only BEFORE DELETE OR UPDATE ON public.scan_sightings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER scan_noise_past_retention AFTER DELETE ON public.scan_noise REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_only_past_retention();
+
+CREATE TRIGGER scan_sightings_append_only BEFORE UPDATE ON public.scan_sightings FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER scan_sightings_no_truncate BEFORE TRUNCATE ON public.scan_sightings FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
-CREATE TRIGGER scans_append_only BEFORE DELETE OR UPDATE ON public.scans FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER scan_sightings_past_retention AFTER DELETE ON public.scan_sightings REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_only_past_retention();
+
+CREATE TRIGGER scans_append_only BEFORE UPDATE ON public.scans FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
 
 CREATE TRIGGER scans_no_truncate BEFORE TRUNCATE ON public.scans FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
+CREATE TRIGGER scans_past_retention AFTER DELETE ON public.scans REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_only_past_retention();
+
 CREATE TRIGGER state_source_versions_history BEFORE UPDATE ON public.state_source_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_only_end_is_set('valid_until');
 
-CREATE TRIGGER state_source_versions_no_delete BEFORE DELETE ON public.state_source_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_refuse_change();
+CREATE TRIGGER state_source_versions_no_delete BEFORE DELETE ON public.state_source_versions FOR EACH ROW EXECUTE FUNCTION public.driftpack_keep_while_it_lives();
 
 CREATE TRIGGER state_source_versions_no_truncate BEFORE TRUNCATE ON public.state_source_versions FOR EACH STATEMENT EXECUTE FUNCTION public.driftpack_refuse_change();
 
@@ -1240,6 +1763,9 @@ ALTER TABLE ONLY public.finding_events
 ALTER TABLE ONLY public.findings
     ADD CONSTRAINT findings_source_fkey FOREIGN KEY (org_id, state_source_id) REFERENCES public.state_sources(org_id, id);
 
+ALTER TABLE ONLY public.history_retention
+    ADD CONSTRAINT history_retention_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
@@ -1263,6 +1789,9 @@ ALTER TABLE ONLY public.memberships
 
 ALTER TABLE ONLY public.org_plan_versions
     ADD CONSTRAINT org_plan_versions_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
+
+ALTER TABLE ONLY public.removed_finding_numbers
+    ADD CONSTRAINT removed_finding_numbers_org_fkey FOREIGN KEY (org_id) REFERENCES public.orgs(id);
 
 ALTER TABLE ONLY public.scan_noise
     ADD CONSTRAINT scan_noise_scan_fkey FOREIGN KEY (org_id, scan_id) REFERENCES public.scans(org_id, id);
@@ -1334,6 +1863,10 @@ ALTER TABLE public.findings ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY findings_org ON public.findings USING ((org_id = public.driftpack_org()));
 
+ALTER TABLE public.history_retention ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY history_retention_org ON public.history_retention USING ((org_id = public.driftpack_org()));
+
 ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_keys_org ON public.idempotency_keys USING ((org_id = public.driftpack_org()));
@@ -1366,6 +1899,10 @@ CREATE POLICY orgs_create ON public.orgs FOR INSERT WITH CHECK (true);
 
 CREATE POLICY orgs_directory ON public.orgs FOR SELECT USING (true);
 
+ALTER TABLE public.removed_finding_numbers ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY removed_finding_numbers_org ON public.removed_finding_numbers USING ((org_id = public.driftpack_org()));
+
 ALTER TABLE public.scan_noise ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY scan_noise_org ON public.scan_noise USING ((org_id = public.driftpack_org()));
@@ -1388,6 +1925,41 @@ CREATE POLICY state_sources_org ON public.state_sources USING ((org_id = public.
 
 GRANT USAGE ON SCHEMA public TO driftpack_app;
 
+REVOKE ALL ON FUNCTION public.driftpack_erase_invitations(address text, person uuid, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_erase_invitations(address text, person uuid, at timestamp with time zone) TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_erase_person(person uuid, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_erase_person(person uuid, at timestamp with time zone) TO driftpack_app;
+
+GRANT SELECT,INSERT ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(name) ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(plan) ON TABLE public.orgs TO driftpack_app;
+
+GRANT UPDATE(finding_seq) ON TABLE public.orgs TO driftpack_app;
+
+GRANT SELECT ON TABLE public.history_retention TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_lock_sources(sources uuid[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.driftpack_note_removed(numbers int8multirange) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.driftpack_remove_findings(after_number bigint, size integer, OUT last_number bigint, OUT removed bigint, OUT removed_events bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_remove_findings(after_number bigint, size integer, OUT last_number bigint, OUT removed bigint, OUT removed_events bigint) TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_remove_org_rows(size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_remove_org_rows(size integer) TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_remove_scans(after_at timestamp with time zone, after_id uuid, size integer, OUT last_at timestamp with time zone, OUT last_id uuid, OUT looked_at bigint, OUT removed bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_remove_scans(after_at timestamp with time zone, after_id uuid, size integer, OUT last_at timestamp with time zone, OUT last_id uuid, OUT looked_at bigint, OUT removed bigint) TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_retain_history(at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_retain_history(at timestamp with time zone) TO driftpack_app;
+
+REVOKE ALL ON FUNCTION public.driftpack_tell_removed(OUT kept_from timestamp with time zone, OUT scans bigint, OUT findings bigint, OUT events bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.driftpack_tell_removed(OUT kept_from timestamp with time zone, OUT scans bigint, OUT findings bigint, OUT events bigint) TO driftpack_app;
+
 GRANT SELECT,INSERT ON TABLE public.admin_audit_log TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.api_keys TO driftpack_app;
@@ -1405,6 +1977,8 @@ GRANT UPDATE(seq) ON TABLE public.audit_chain_heads TO driftpack_app;
 GRANT UPDATE(hash) ON TABLE public.audit_chain_heads TO driftpack_app;
 
 GRANT UPDATE(created_at) ON TABLE public.audit_chain_heads TO driftpack_app;
+
+GRANT UPDATE(sealed_at) ON TABLE public.audit_chain_heads TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_chain_rounds TO driftpack_app;
 
@@ -1444,17 +2018,11 @@ GRANT UPDATE(updated_at) ON TABLE public.memberships TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.org_plan_versions TO driftpack_app;
 
-GRANT SELECT,INSERT ON TABLE public.orgs TO driftpack_app;
-
-GRANT UPDATE(name) ON TABLE public.orgs TO driftpack_app;
-
-GRANT UPDATE(plan) ON TABLE public.orgs TO driftpack_app;
-
-GRANT UPDATE(finding_seq) ON TABLE public.orgs TO driftpack_app;
-
 GRANT SELECT,INSERT,DELETE ON TABLE public.platform_idempotency_keys TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.rate_limits TO driftpack_app;
+
+GRANT SELECT ON TABLE public.removed_finding_numbers TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.scan_noise TO driftpack_app;
 
