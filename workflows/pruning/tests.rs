@@ -159,7 +159,7 @@ async fn a_pack_in_the_middle_keeps_what_it_needs_and_a_later_one_says_what_is_g
 
     // It is made.
     let pruned = prune(&world).await;
-    assert_eq!((pruned.scans, pruned.findings, pruned.left_behind), (4, 1, 0), "{pruned:?}");
+    assert_eq!((pruned.scans, pruned.findings, pruned.left_behind), (3, 1, 0), "{pruned:?}");
     assert_eq!(count(&world, org.0, "findings where address = 'z'").await, 0);
     assert_eq!(count(&world, org.0, TOLD).await, 2);
     let later = world.request(&client, org).await;
