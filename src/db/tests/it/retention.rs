@@ -194,7 +194,7 @@ async fn every_pack_within_the_plan_says_the_same_before_and_after(pool: PgPool)
         }
     }
     assert_eq!(
-        attic.count("finding_events where finding_id not in (select id from findings)").await,
+        attic.count("finding_events where number not in (select number from findings)").await,
         0
     );
     let numbers = attic.sequence().await;
