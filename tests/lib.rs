@@ -12,6 +12,7 @@ pub mod app;
 pub mod authority;
 pub mod browser;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod hold;
 pub mod http;

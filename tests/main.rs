@@ -30,5 +30,6 @@ mod sign_in;
 mod signing;
 mod store;
 mod time_stamp;
+mod traces;
 mod verify;
 mod window;

@@ -89,6 +89,7 @@ impl Base {
                 sessions: issuer::sessions(config)?,
             },
             probes: self.renderer.iter().map(chromium_probe).collect(),
+            traces: server::Traces { join: telemetry::join, current: telemetry::current },
             process_figures: telemetry::figures().context("figures cannot be counted")?,
         })
     }

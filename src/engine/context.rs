@@ -65,12 +65,13 @@ impl<P: Send + Sync + 'static> Context<P> {
             Arrival::Recorded(result) => return result,
             Arrival::Live(live) => live,
         };
+        let step = span(&live);
         loop {
             let place = self.begin(&live).await;
             let _guard = Unrepeatable::mark(&self.session, policy);
-            let span = span(&place);
-            let result = self.attempt(&place, policy, &mut body).instrument(span).await;
-            self.measure(&place, result.is_ok());
+            let span = attempt_span(&step, &place);
+            let result = self.attempt(&place, policy, &mut body).instrument(span.clone()).await;
+            self.measure(&place, &span, result.as_ref().err());
             match result {
                 Ok((value, output)) => {
                     self.record(self.ended(place), output).await;
@@ -118,12 +119,13 @@ impl<P: Send + Sync + 'static> Context<P> {
             Arrival::Recorded(result) => return result,
             Arrival::Live(live) => live,
         };
+        let step = span(&live);
         loop {
             let place = self.begin(&live).await;
             let _guard = Unrepeatable::mark(&self.session, policy);
-            let span = span(&place);
-            let result = self.attempt_tx(&place, policy, body).instrument(span).await;
-            self.measure(&place, result.is_ok());
+            let span = attempt_span(&step, &place);
+            let result = self.attempt_tx(&place, policy, body).instrument(span.clone()).await;
+            self.measure(&place, &span, result.as_ref().err());
             match result {
                 Ok(value) => return Ok(value),
                 Err(failure) => {
@@ -283,9 +285,13 @@ impl<P: Send + Sync + 'static> Context<P> {
         Place { ended_at: self.session.surroundings.clock.now(), ..place }
     }
 
-    fn measure(&self, place: &Place, succeeded: bool) {
+    fn measure(&self, place: &Place, span: &tracing::Span, failure: Option<&Failure>) {
         let took = self.session.surroundings.clock.now() - place.started_at;
-        let outcome = if succeeded { "succeeded" } else { "failed" };
+        let outcome = if failure.is_none() { "succeeded" } else { "failed" };
+        span.record("outcome", outcome);
+        if let Some(failure) = failure {
+            span.record("failure", tracing::field::debug(failure.kind()));
+        }
         figures::attempt(place.name, outcome, took.to_std().unwrap_or_default());
     }
 
@@ -344,10 +350,14 @@ impl<P: Send + Sync + 'static> Context<P> {
     }
 }
 
-/// The span of an attempt, inside that of its step.
-fn span(place: &Place) -> tracing::Span {
-    let step = tracing::info_span!("step", step = place.name, occurrence = place.occurrence);
-    tracing::info_span!(parent: &step, "attempt", attempt = place.attempt)
+/// The span of a step, around all the attempts that this worker makes at it.
+fn span(live: &Live) -> tracing::Span {
+    tracing::info_span!("step", step = live.name, occurrence = live.occurrence)
+}
+
+fn attempt_span(step: &tracing::Span, place: &Place) -> tracing::Span {
+    let (outcome, failure) = (tracing::field::Empty, tracing::field::Empty);
+    tracing::info_span!(parent: step, "attempt", attempt = place.attempt, outcome, failure)
 }
 
 /// `value` as JSON, if it fits where it is stored.

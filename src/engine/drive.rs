@@ -16,7 +16,7 @@ use crate::replay::{Journal, contradiction};
 use crate::session::{Kin, Leave, Session, Signals, Surroundings};
 use crate::step::panicked;
 use crate::store::{self, Claimed, Lease, journal};
-use crate::{Context, Error, Failure, FailureKind, LOSSES, ending, figures};
+use crate::{Context, Error, Failure, FailureKind, LOSSES, RunState, ending, figures};
 
 /// How often giving a run back is tried again, and the pause before.
 const RELEASES: u32 = 3;
@@ -27,8 +27,8 @@ const ILLNESS: Duration = Duration::from_secs(5);
 /// How a run left this worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// It is over.
-    Ended,
+    /// It is over, and this is how.
+    Ended(RunState),
     /// It waits for its time.
     Waiting,
     /// It is due again, for any worker.
@@ -44,7 +44,7 @@ pub(crate) enum Left {
 impl Left {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Ended => "ended",
+            Self::Ended(state) => state.as_str(),
             Self::Waiting => "waiting",
             Self::Released => "released",
             Self::Lost => "lost",
@@ -54,11 +54,16 @@ impl Left {
     }
 }
 
+/// Makes a span part of the trace that a `traceparent` names.
+pub(crate) type Join = Arc<dyn Fn(&tracing::Span, &str) + Send + Sync>;
+
 /// What driving needs besides the run.
 pub(crate) struct Driver<P> {
     pub(crate) ports: Arc<P>,
     pub(crate) registry: Registry<P>,
     pub(crate) surroundings: Surroundings,
+    /// Makes a run's span part of the trace that its `traceparent` names.
+    pub(crate) join: Join,
 }
 
 /// What came of running the workflow's code.
@@ -78,13 +83,19 @@ impl<P: Send + Sync + 'static> Driver<P> {
             version = claimed.version,
             epoch = claimed.epoch,
             trace = claimed.trace,
+            left = tracing::field::Empty,
+            failure = tracing::field::Empty,
         );
+        if let Some(traceparent) = &claimed.traceparent {
+            (self.join)(&span, traceparent);
+        }
         async {
             let left = self.attempt(claimed, signals).await.unwrap_or_else(|error| {
                 tracing::error!(error = &error as &dyn std::error::Error, "a run was given up");
                 Left::Abandoned
             });
             tracing::debug!(?left, "a run left the worker");
+            tracing::Span::current().record("left", left.as_str());
             figures::left(&workflow, left.as_str());
             left
         }
@@ -126,7 +137,8 @@ impl<P: Send + Sync + 'static> Driver<P> {
                 }
             },
         };
-        let kin = Kin { key: claimed.key, priority: claimed.priority, trace: claimed.trace };
+        let Claimed { key, priority, trace, traceparent, .. } = claimed;
+        let kin = Kin { key, priority, trace, traceparent };
         let journal = Journal::new(entries, claimed.losses);
         let came = self.execute((run, kin), journal, signals).await;
         self.settle(run, came).await
@@ -231,6 +243,7 @@ impl<P: Send + Sync + 'static> Driver<P> {
             Ok(output) => ending::Result::Succeeded(output),
             Err(Some(failure)) => {
                 tracing::error!(kind = ?failure.kind(), %failure, "a run failed");
+                tracing::Span::current().record("failure", tracing::field::debug(failure.kind()));
                 ending::Result::Failed(failure.record())
             }
             Err(None) => ending::Result::Cancelled,

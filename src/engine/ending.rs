@@ -31,6 +31,16 @@ pub(crate) enum Result<'a> {
     Cancelled,
 }
 
+impl Result<'_> {
+    const fn state(&self) -> RunState {
+        match self {
+            Self::Succeeded(_) => RunState::Succeeded,
+            Self::Failed(_) => RunState::Failed,
+            Self::Cancelled => RunState::Cancelled,
+        }
+    }
+}
+
 /// One try at ending a run.
 enum Try {
     Ended,
@@ -57,7 +67,7 @@ pub(crate) async fn end<P>(
     }
     for tried in 0..TRIES {
         match once(around, claim, &result, with_hook).await {
-            Ok(Try::Ended) => return Ok(Left::Ended),
+            Ok(Try::Ended) => return Ok(Left::Ended(result.state())),
             Ok(Try::Fenced) => return Ok(Left::Lost),
             Ok(Try::Hopeless(failure)) => {
                 tracing::error!(%failure, "on_end failed for good; the run ends without it");

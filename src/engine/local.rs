@@ -52,7 +52,7 @@ pub struct StartHere<'c, W> {
 }
 
 impl<W: Workflow> StartHere<'_, W> {
-    options!(run_at, priority, key, trace, idempotency_key);
+    options!(run_at, priority, key, trace, traceparent, idempotency_key);
 
     async fn perform(self) -> Result<Started, Error> {
         let Self { local: LocalClient { client, door }, workflow, options } = self;
@@ -184,6 +184,7 @@ fn claimed(run: NewRun) -> Claimed {
         epoch: 1,
         losses: 0,
         trace: run.trace,
+        traceparent: run.traceparent,
         is_child: false,
         reopened: false,
         cancel_requested: false,

@@ -398,6 +398,7 @@ async fn start<P>(
         key: String::new(),
         idempotency_key: None,
         trace: Some(format!("schedule {} {}", schedule.name, tick.to_rfc3339())),
+        traceparent: None,
         parent: None,
         turn: Turn::Now,
         at_most: None,

@@ -69,6 +69,7 @@ pub(crate) struct Kin {
     pub(crate) key: String,
     pub(crate) priority: i32,
     pub(crate) trace: Option<String>,
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What a run shares with its worker.

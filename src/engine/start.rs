@@ -49,6 +49,15 @@ macro_rules! options {
             self
         }
     };
+    (@ traceparent) => {
+        /// Where in a distributed trace it was started (`traceparent` of W3C Trace Context), for [`Builder::join`].
+        ///
+        /// [`Builder::join`]: crate::Builder::join
+        pub fn traceparent(mut self, traceparent: Option<String>) -> Self {
+            self.options.traceparent = traceparent;
+            self
+        }
+    };
     (@ idempotency_key) => {
         /// A second start of this workflow under the same key answers with the first one's run.
         pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -85,10 +94,11 @@ pub(crate) struct Options {
     pub(crate) key: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<String>,
+    pub(crate) traceparent: Option<String>,
 }
 
 impl<W: Workflow> Start<'_, W> {
-    options!(run_at, priority, key, trace, idempotency_key);
+    options!(run_at, priority, key, trace, traceparent, idempotency_key);
 
     pub(crate) fn with(mut self, options: Options) -> Self {
         self.options = options;
@@ -163,7 +173,7 @@ impl<'a, W: Workflow> IntoFuture for StartMany<'a, W> {
 
 impl Options {
     pub(crate) fn new_run<W: Workflow>(&self, id: Uuid, workflow: &W) -> Result<NewRun, Error> {
-        let Self { run_at, priority, key, idempotency_key, trace } = self.clone();
+        let Self { run_at, priority, key, idempotency_key, trace, traceparent } = self.clone();
         Ok(NewRun {
             id,
             workflow: W::NAME,
@@ -174,6 +184,7 @@ impl Options {
             key,
             idempotency_key,
             trace,
+            traceparent,
             parent: None,
             turn: Turn::Now,
             at_most: None,
@@ -200,6 +211,7 @@ pub(crate) struct NewRun {
     pub(crate) key: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<String>,
+    pub(crate) traceparent: Option<String>,
     /// The parent, and the place of its step.
     pub(crate) parent: Option<(Uuid, i32)>,
     pub(crate) turn: Turn,
@@ -232,6 +244,7 @@ async fn insert(conn: &mut PgConnection, now: Option<Time>, run: &NewRun) -> Res
         run.trace,
         run.run_at as Option<Time>,
         now as Option<Time>,
+        run.traceparent,
     )
     .execute(conn)
     .await?;
@@ -261,6 +274,7 @@ pub(crate) async fn insert_many(
         &column(runs, |run| run.parent.map(|(_, seq)| seq)) as &[Option<i32>],
         &column(runs, |run| run.turn == Turn::Later),
         &column(runs, |run| run.at_most) as &[Option<i32>],
+        &column(runs, |run| run.traceparent.clone()) as &[Option<String>],
     )
     .execute(conn)
     .await?;

@@ -33,6 +33,7 @@ pub(crate) struct Claimed {
     pub(crate) epoch: i64,
     pub(crate) losses: i32,
     pub(crate) trace: Option<String>,
+    pub(crate) traceparent: Option<String>,
     pub(crate) is_child: bool,
     /// An operator has sent it back, and the application has not been told.
     pub(crate) reopened: bool,
@@ -120,6 +121,7 @@ pub(crate) async fn start_here(
         owner,
         interval(lease),
         now,
+        run.traceparent,
     )
     .execute(db)
     .await?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::dispatch::Dispatcher;
-use crate::drive::Driver;
+use crate::drive::{Driver, Join};
 use crate::kept::Kept;
 use crate::local::{Door, LocalClient};
 use crate::presence::Presence;
@@ -50,6 +50,7 @@ pub struct Builder<P> {
     grace: Duration,
     program: String,
     clock: Clock,
+    join: Join,
     transport: Arc<dyn Transport>,
     faults: Vec<String>,
 }
@@ -97,6 +98,14 @@ impl<P: Send + Sync + 'static> Builder<P> {
     #[must_use]
     pub fn program(mut self, program: impl Into<String>) -> Self {
         self.program = program.into();
+        self
+    }
+
+    /// How the span of a run becomes part of the trace that its `traceparent` names; called before the span is entered.
+    /// By default not at all: this crate knows no exporter.
+    #[must_use]
+    pub fn join(mut self, join: impl Fn(&tracing::Span, &str) + Send + Sync + 'static) -> Self {
+        self.join = Arc::new(join);
         self
     }
 
@@ -160,6 +169,7 @@ impl<P: Send + Sync + 'static> Worker<P> {
             grace: GRACE,
             program: String::new(),
             clock: Clock::system(),
+            join: Arc::new(|_, _| {}),
             transport: Arc::new(Apalis::default()),
             faults: Vec::new(),
         }
@@ -208,7 +218,8 @@ impl<P: Send + Sync + 'static> Worker<P> {
             patience: PATIENCE,
             faults: None,
         };
-        let driver = Driver { ports: parts.ports, registry: parts.registry, surroundings };
+        let Builder { ports, registry, join, .. } = parts;
+        let driver = Driver { ports, registry, surroundings, join };
         let dispatcher = Dispatcher {
             driver: Arc::new(driver),
             control: control.clone(),

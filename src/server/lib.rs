@@ -20,4 +20,6 @@ mod state;
 pub use auth::api_key;
 pub use auth::{Verifier, oidc};
 pub use serve::{serve, serve_signs};
-pub use state::{Options, Parts, Probe, PublicKey, PublicKeys, SCAN_BYTES_MAX, SESSIONS, State};
+pub use state::{
+    Options, Parts, Probe, PublicKey, PublicKeys, SCAN_BYTES_MAX, SESSIONS, State, Traces,
+};

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use evidence::ids;
 use futures_util::FutureExt as _;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
+use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response};
 use poem_openapi::OperationId;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::errors::{Denied, Error, Input, translate};
 use crate::state::{Context, State};
@@ -26,6 +27,8 @@ use crate::{auth, contract};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Ours.
 const OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-driftpack-request-id");
+/// Where in a trace the caller stands (W3C Trace Context). Its `tracestate` is not passed on.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Room for the largest token that is taken, and for everything else.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
@@ -60,7 +63,14 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
             callers_id = callers_id.as_deref(),
             method = %request.method(),
             path = %request.uri().path(),
+            route = Empty,
+            operation = Empty,
+            status = Empty,
         );
+        if let Some(parent) = request.headers().get(TRACEPARENT).and_then(|text| text.to_str().ok())
+        {
+            (self.state.traces.join)(&span, parent);
+        }
         let context = Context {
             state: Arc::clone(&self.state),
             request_id: id.clone(),
@@ -109,6 +119,12 @@ impl<E: Endpoint> Wrapped<E> {
         let (status, took) = (response.status().as_u16(), began.elapsed());
         self.state.metrics.record(operation, status, took);
         tracing::info!(operation, status, took_ms = took.as_millis(), "answered");
+        // For the span's own sake, once its lines are said: those have all of it already.
+        let span = tracing::Span::current();
+        span.record("operation", operation).record("status", status);
+        if let Some(pattern) = response.data::<PathPattern>() {
+            span.record("route", &*pattern.0);
+        }
         response
     }
 }

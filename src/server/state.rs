@@ -94,6 +94,22 @@ pub struct Probe {
     pub check: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
 }
 
+/// How requests belong to traces that reach beyond this process; the composition root knows by what they are sent.
+#[derive(Clone, Copy)]
+pub struct Traces {
+    /// Makes a span, before it is entered, part of the trace that a `traceparent` (W3C Trace Context) names.
+    pub join: fn(&tracing::Span, &str),
+    /// The current span as a `traceparent`, if it is part of a trace.
+    pub current: fn() -> Option<String>,
+}
+
+impl Default for Traces {
+    /// Nothing is sent anywhere.
+    fn default() -> Self {
+        Self { join: |_, _| {}, current: || None }
+    }
+}
+
 /// The parts that the composition root brings.
 pub struct Parts {
     /// Connections as the application's role, never as the owner of the tables.
@@ -106,6 +122,7 @@ pub struct Parts {
     pub clock: engine::Clock,
     pub options: Options,
     pub probes: Vec<Probe>,
+    pub traces: Traces,
     /// What the parts of this process have counted themselves, in the text format of Prometheus.
     pub process_figures: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -123,6 +140,7 @@ pub struct State {
     pub(crate) probes: Vec<Probe>,
     /// Whether it needs what admits and counts requests.
     pub(crate) answers_requests: bool,
+    pub(crate) traces: Traces,
     pub(crate) metrics: Metrics,
     pub(crate) chain_figures: ChainFigures,
     pub(crate) engine_figures: EngineFigures,
@@ -168,6 +186,7 @@ impl State {
             options,
             probes: parts.probes,
             answers_requests: true,
+            traces: parts.traces,
             process_figures: parts.process_figures,
             engine_figures: EngineFigures::default(),
             metrics: Metrics::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use storage::{Encryption, GcsCredentials, Options};
 
-use crate::config::{self, Config, Issuer, Oidc, Signing};
+use crate::config::{self, Config, Issuer, Oidc, Otlp, Signing};
 use crate::say;
 
 /// Look at the configuration
@@ -70,10 +70,20 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("SCAN_MAX_BYTES", config.scan_max_bytes.to_string()),
         ("WRITES_PER_MINUTE", config.writes_per_minute.to_string()),
     ];
+    rows.extend(config.otlp.iter().flat_map(otlp));
     rows.extend(storage(&config.storage));
     rows.extend(signing(&config.signing));
     rows.extend(identity(&config.oidc));
     rows.into_iter().map(|(name, value)| vec![format!("DRIFTWISE_{name}"), value]).collect()
+}
+
+fn otlp(otlp: &Otlp) -> Vec<(&'static str, String)> {
+    let headers = otlp.headers.iter().map(|(name, value)| format!("{name}={value}"));
+    vec![
+        ("OTLP_ENDPOINT", otlp.endpoint.to_string()),
+        ("OTLP_HEADERS", headers.collect::<Vec<_>>().join(",")),
+        ("OTLP_TRACE_RATIO", otlp.ratio.to_string()),
+    ]
 }
 
 fn signing(signing: &Signing) -> Vec<(&'static str, String)> {

@@ -25,7 +25,7 @@ pub(crate) enum Parts {
 /// Runs until asked to end, or until a part fails.
 pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
     let config = Config::load(config::environment())?;
-    telemetry::start(config.log_format, config.log_filter.as_deref());
+    let traces = telemetry::start(&config)?;
     for name in &config.unknown {
         tracing::warn!(name, "this variable is no setting of the program; is it misspelt?");
     }
@@ -53,6 +53,7 @@ pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
         chromium.close().await;
     }
     base.pool.close().await;
+    traces.finish().await;
     ended.map(|()| ExitCode::SUCCESS)
 }
 
@@ -96,7 +97,8 @@ fn work(
     let builder = Worker::builder(base.pool.clone(), Arc::new(base.ports(config)))
         .program(format!("driftpack {}", env!("CARGO_PKG_VERSION")))
         .concurrency(config.worker_concurrency)
-        .lease(config.worker_lease);
+        .lease(config.worker_lease)
+        .join(telemetry::join);
     let worker = workflows::register(builder).build().context("the worker cannot be set up")?;
     tracing::info!(
         concurrency = config.worker_concurrency,

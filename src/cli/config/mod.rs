@@ -7,6 +7,7 @@
 
 mod check;
 mod identity;
+mod otlp;
 mod secret;
 pub(crate) mod setting;
 pub(crate) mod signing;
@@ -24,6 +25,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub(crate) use identity::{EmailTrust, Issuer, Oidc};
+pub(crate) use otlp::Otlp;
 pub(crate) use secret::Secret;
 pub(crate) use signing::Signing;
 pub(crate) use source::{Faults, Source};
@@ -105,6 +107,7 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: Option<String>,
+    pub(crate) otlp: Option<Otlp>,
     pub(crate) listen: SocketAddr,
     /// Where a worker that is a process of its own shows that it lives; absent: nowhere.
     pub(crate) worker_listen: Option<SocketAddr>,
@@ -145,6 +148,7 @@ impl Config {
             environment,
             log_format: source.parse("log_format", log_format, "`json` or `pretty`"),
             log_filter: source.find("log"),
+            otlp: otlp::read(&mut source, environment),
             listen: source.parse(
                 "listen",
                 SocketAddr::from(([127, 0, 0, 1], 8420)),

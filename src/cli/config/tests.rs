@@ -290,3 +290,42 @@ fn keys_come_from_one_place_and_a_faulty_one_is_named_by_its_setting() {
         message.contains("DRIFTWISE_SIGNING_KEY: cannot be used") && !message.contains("hunter2")
     );
 }
+
+#[test]
+fn a_collector_is_its_base_address_and_what_opens_it_shows_nowhere() {
+    let config = load(&[
+        ("DRIFTWISE_OTLP_ENDPOINT", "https://otlp.example.com/tenant/"),
+        ("DRIFTWISE_OTLP_HEADERS", "Authorization=Bearer%20hunter2,x-scope=1"),
+        ("DRIFTWISE_OTLP_TRACE_RATIO", "0.25"),
+    ]);
+    let config = config.expect("it is good");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let otlp = config.otlp.expect("it was named");
+    assert_eq!(otlp.traces_url(), "https://otlp.example.com/tenant/v1/traces");
+    let headers: Vec<_> =
+        otlp.headers.iter().map(|(name, value)| (&**name, value.reveal())).collect();
+    assert_eq!(headers, [("authorization", "Bearer hunter2"), ("x-scope", "1")]);
+    assert!(load(&[]).expect("it is good").otlp.is_none());
+    for (name, value) in [
+        ("OTLP_ENDPOINT", "collector:4318"),
+        ("OTLP_ENDPOINT", "http://u:hunter2@collector:4318"),
+        ("OTLP_ENDPOINT", "http://collector:4318/v1/traces"),
+        ("OTLP_ENDPOINT", "http://collector:4318?key=hunter2"),
+        ("OTLP_ENDPOINT", ""),
+        ("OTLP_HEADERS", "hunter2"),
+        ("OTLP_HEADERS", "x=a%0d%0ahunter2: b"),
+        ("OTLP_TRACE_RATIO", "1.5"),
+        ("OTLP_TRACE_RATIO", "NaN"),
+    ] {
+        let name = format!("DRIFTWISE_{name}");
+        let mut changes = vec![
+            ("DRIFTWISE_OTLP_ENDPOINT", "http://collector:4318"),
+            ("DRIFTWISE_OTLP_HEADERS", "x=hunter2"),
+        ];
+        changes.push((&name, value));
+        let message = faults(&changes);
+        assert!(message.starts_with("the configuration has 1 fault:"), "{message}");
+        assert!(message.contains(&format!("\n  {name}: ")), "{name}={value}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

@@ -93,6 +93,7 @@ impl<P: Send + Sync + 'static> Context<P> {
                         key: kin.key.clone(),
                         idempotency_key: None,
                         trace: kin.trace.clone(),
+                        traceparent: kin.traceparent.clone(),
                         parent: Some(parent),
                         turn: if nth < at_most.max(1) { Turn::Now } else { Turn::Later },
                         at_most: Some(i32::try_from(at_most.max(1)).unwrap_or(i32::MAX)),

@@ -79,7 +79,7 @@ impl<P: Send + Sync + 'static> Dispatcher<P> {
         runs.spawn(async move {
             let left = driver.drive(run, signals).await;
             drop((hold, slot));
-            if is_child && left == Left::Ended {
+            if is_child && matches!(left, Left::Ended(_)) {
                 // A sibling has its turn, perhaps, or the parent goes on.
                 nudge.notify_one();
             }

@@ -46,6 +46,7 @@ impl<'h, H: Harness> Bench<'h, H> {
         Driver {
             ports: self.harness.ports(),
             registry: known.0,
+            join: Arc::new(|_, _| {}),
             surroundings: Surroundings {
                 pool: self.pool.clone(),
                 journal: self.pool.clone(),
@@ -90,7 +91,7 @@ impl<'h, H: Harness> Bench<'h, H> {
         for _ in 0..CLAIMS {
             if let Some(claimed) = self.claim(run_id).await {
                 let left = self.drive(claimed, Some(faults.clone()), signals.clone()).await;
-                if is_reached() || left == Left::Ended {
+                if is_reached() || matches!(left, Left::Ended(_)) {
                     return left;
                 }
             }

@@ -149,7 +149,7 @@ impl<H: Harness> Bench<'_, H> {
         });
         let left = self.drive_to(run_id, &ask, Signals::default()).await;
         // In its last step a run cannot be stopped any more.
-        if left != Left::Ended {
+        if !matches!(left, Left::Ended(_)) {
             assert_eq!(self.find(run_id).await.state, RunState::Paused);
             self.lapse();
             assert!(self.claim(run_id).await.is_none(), "a paused run was claimed");
@@ -228,7 +228,7 @@ impl<H: Harness> Bench<'_, H> {
                 self.drive(next, None, Signals::default()).await;
             }
             // It was in its last step, or is one that waits without a worker.
-            Left::Ended | Left::Waiting => {}
+            Left::Ended(_) | Left::Waiting => {}
             left => panic!("a worker that stops left the run as {left:?}"),
         }
         self.finish(run_id, None).await

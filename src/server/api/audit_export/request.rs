@@ -120,6 +120,7 @@ impl Accepting<'_> {
             .idempotency_key(id.to_string())
             .key(org)
             .trace(scope.context.request_id.clone())
+            .traceparent((scope.context.state.traces.current)())
             .await?;
         let request = Request {
             id: *id,

@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::api_key::{self, Pepper};
 use crate::issuer::{Claims, Client, Issuer, Key, mint};
 use crate::limiter::{self, Limiter, Quota};
-use crate::{Options, Parts, State, Verifier, oidc, serve};
+use crate::{Options, Parts, State, Traces, Verifier, oidc, serve};
 
 const AUDIENCE: &str = "driftpack";
 
@@ -96,6 +96,7 @@ impl Server {
             clock,
             options: options(&base),
             probes: vec![],
+            traces: Traces::default(),
             process_figures: Box::new(String::new),
         }));
         tokio::spawn(serve(Arc::clone(&state), own, stop.clone()));
@@ -130,6 +131,7 @@ impl Server {
             clock: Clock::System,
             options: options(&self.base),
             probes: vec![],
+            traces: Traces::default(),
             process_figures: Box::new(String::new),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
