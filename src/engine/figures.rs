@@ -45,6 +45,15 @@ pub(crate) fn left(workflow: &str, how: &'static str) {
     counter!(RUNS, "workflow" => workflow.to_owned(), "how" => how).increment(1);
 }
 
+/// What a worker may have to count is there as a zero before it happens: a counter that appears with its first event is one
+/// that nobody sees rise.
+pub(crate) fn nothing_yet(workflows: &[String]) {
+    for workflow in workflows {
+        counter!(RUNS, "workflow" => workflow.clone(), "how" => "failed").increment(0);
+    }
+    counter!(LOST).increment(0);
+}
+
 pub(crate) fn lease_lost() {
     counter!(LOST).increment(1);
 }

@@ -11,6 +11,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 const REMEMBERED: Duration = Duration::from_secs(1);
+/// A worker that was silent for so long is none: signs of life come every five seconds.
+const ALIVE: chrono::Duration = chrono::Duration::minutes(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// The latest figures.
@@ -54,7 +56,7 @@ async fn read(client: &Client, now: Time) -> Result<Read, engine::Error> {
         counts: client.counts(now).await?,
         queues: client.queues().await?,
         schedules: client.schedules().await?,
-        workers: client.workers().await?.len(),
+        workers: client.workers().await?.iter().filter(|one| now - one.seen_at < ALIVE).count(),
     })
 }
 
@@ -73,7 +75,7 @@ fn text(read: &Read, now: Time) -> String {
         let age = queue.oldest_due_at.map_or(0, |due| (now - due).num_seconds().max(0));
         let _ = writeln!(text, "engine_queue_oldest_age_seconds{} {age}", labels(queue));
     }
-    gauge(&mut text, "engine_workers", "Workers that gave a sign of life within the last hour.");
+    gauge(&mut text, "engine_workers", "Workers that gave a sign of life within the last minute.");
     let _ = writeln!(text, "engine_workers {}", read.workers);
     gauge(&mut text, "engine_schedule_next_timestamp_seconds", "The next tick; none while paused.");
     for schedule in &read.schedules {
