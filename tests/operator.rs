@@ -11,7 +11,7 @@ use crate::crash::PERIOD;
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Somebody edits an entry of the audit log (or puts it back): its columns say something else than its text.
-fn edit_the_log(app: &App, actor_id: &str) {
+pub(crate) fn edit_the_log(app: &App, actor_id: &str) {
     let statement = format!(
         "alter table admin_audit_log disable trigger user;
          update admin_audit_log set actor_id = {actor_id} where chain = '{}' and seq = 2;
@@ -32,7 +32,7 @@ async fn failed_pack(app: &App) -> (String, String) {
     (id, row["workflow_run_id"].as_str().unwrap().to_owned())
 }
 
-async fn until(app: &App, id: &str, status: &str) -> Value {
+pub(crate) async fn until(app: &App, id: &str, status: &str) -> Value {
     let (path, token) = (app.path(&format!("audit-exports/{id}")), app.token(Person::Owner));
     wait::until(&format!("a pack that is {status}"), LIMIT, async || {
         let row = app.http.get(&path, &token).await.expect(200);

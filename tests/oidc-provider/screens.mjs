@@ -1,50 +1,18 @@
 // People at the pages, with a real browser: `node screens.mjs BASE_URL CHROMIUM FOLDER PLAN`. Prints what it saw as JSON; what must
 // hold is asserted by the test. Pictures of every page go to FOLDER.
-import { createRequire } from 'node:module';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { THEMES, WIDTHS, open } from './people.mjs';
 
 const [base, executablePath, folder, plan] = process.argv.slice(2);
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const args = process.getuid() === 0 ? ['--no-sandbox'] : [];
-const browser = await chromium.launch({ executablePath, args });
-mkdirSync(folder, { recursive: true });
+const { saw, someone, pictured, tell } = await open(base, executablePath, folder);
+saw.focus = {};
 
 const PAGES = [
   '', '/compliance', '/findings', '/findings/1', '/scans', '/audit-log', '/settings/members', '/settings/api-keys',
   '/settings/state-sources', '/settings/custom-rules', '/settings/plan',
 ];
-const WIDTHS = { wide: 1280, phone: 360 };
-const saw = { faults: [], elsewhere: [], axe: [], wider: [], focus: {} };
 
-async function someone(email, options = {}) {
-  const context = await browser.newContext({ acceptDownloads: true, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  page.on('pageerror', (error) => saw.faults.push(String(error)));
-  page.on('console', (said) => said.type() === 'error' && said.location().url.startsWith(base) && saw.faults.push(said.text()));
-  page.on('request', (request) => request.url().startsWith('http') && !request.url().startsWith('http://127.0.0.1:') && saw.elsewhere.push(request.url()));
-  await page.goto(`${base}/`);
-  await page.click('a:has-text("Sign in")');
-  await page.fill('input[name=email]', email);
-  await page.click('button');
-  await page.waitForURL((url) => url.href.startsWith(base));
-  return page;
-}
-
-async function checked(page, name) {
-  // The policy allows no scripts but the service's own; the driver may.
-  await page.evaluate((await import('node:fs')).readFileSync(axe, 'utf8'));
-  const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
-  for (const { id, impact, nodes } of violations) {
-    if (impact === 'serious' || impact === 'critical') saw.axe.push(`${name}: ${id}: ${nodes[0].html.slice(0, 160)}`);
-  }
-  if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) saw.wider.push(name);
-  if ((await page.innerText('body')).includes('<span')) saw.faults.push(`${name} shows markup as text`);
-}
-
-try {
+await tell(async () => {
   // From nothing to the first pack.
   const owner = await someone('owner@acme.example');
   saw.home = new URL(owner.url()).pathname;
@@ -113,14 +81,13 @@ try {
   saw.viewer = { generate: await viewer.locator('button:has-text("Generate pack")').isDisabled(), why: await viewer.locator('#barred').innerText() };
 
   // Every page, light and dark, wide and on a phone.
-  for (const colorScheme of ['light', 'dark']) {
+  for (const colorScheme of THEMES) {
     for (const [width_name, width] of Object.entries(WIDTHS)) {
       const page = await someone('owner@acme.example', { colorScheme, viewport: { width, height: 900 } });
       for (const path of PAGES) {
         await page.goto(`${base}/orgs/acme${path}`);
         const name = `${path.slice(1).replaceAll('/', '-') || 'overview'}-${colorScheme}-${width_name}`;
-        await checked(page, name);
-        await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+        await pictured(page, name);
       }
       await page.context().close();
       const operator = await someone('ops@platform.example', { colorScheme, viewport: { width, height: 900 } });
@@ -129,18 +96,9 @@ try {
       for (const path of ['/ops/runs', run, '/ops/queues', '/ops/schedules', '/ops/failures', '/ops/chains']) {
         await operator.goto(`${base}${path}`);
         const name = `${path === run ? 'ops-run' : path.slice(1).replaceAll('/', '-')}-${colorScheme}-${width_name}`;
-        await checked(operator, name);
-        await operator.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+        await pictured(operator, name);
       }
       await operator.context().close();
     }
   }
-  console.log(JSON.stringify(saw));
-} catch (error) {
-  for (const context of browser.contexts()) {
-    for (const page of context.pages()) console.error(page.url(), await page.innerText('main').catch(String));
-  }
-  throw error;
-} finally {
-  await browser.close();
-}
+});
