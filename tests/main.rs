@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its set-up does not hold")]
 
+mod alerts;
 mod attack;
 mod bad_input;
 mod chain;

@@ -1,0 +1,174 @@
+//! The shipped alert rules in a real Prometheus that scrapes a real driftpack: quiet while all is well, firing when it is not.
+//!
+//! The rules are those of `monitoring/alerts.yaml`; only how long a thing must last before it is told is shortened here.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use serde_yaml::Value as Yaml;
+use tempfile::TempDir;
+use tests::app::{App, Options};
+use tests::cluster::{Redis, free_port};
+use tests::{sql, wait};
+
+use crate::crash::PERIOD;
+use crate::operator::{edit_the_log, until};
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A Prometheus of the test's own; it ends with the value.
+struct Prometheus {
+    process: Child,
+    url: String,
+    _dir: TempDir,
+}
+
+impl Prometheus {
+    /// Scrapes `target` (`host:port`) twice a second.
+    fn start(target: &str) -> Self {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let work = root.join(".dev");
+        std::fs::create_dir_all(&work).unwrap();
+        let dir = tempfile::Builder::new().prefix("prometheus-").tempdir_in(work).unwrap();
+        let rules = std::fs::read_to_string(root.join("monitoring/alerts.yaml")).unwrap();
+        std::fs::write(dir.path().join("alerts.yaml"), hasty(&rules)).unwrap();
+        let config = json!({
+            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+            "scrape_configs": [{"job_name": "driftpack", "static_configs": [{"targets": [target]}]}],
+            "rule_files": ["alerts.yaml"],
+        });
+        std::fs::write(dir.path().join("prometheus.yaml"), config.to_string()).unwrap();
+        let port = free_port();
+        let log = File::create(dir.path().join("log")).unwrap();
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", dir.path().join("prometheus.yaml").display()))
+            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("Debian's package prometheus is installed by `./dev test`");
+        Self { process, url: format!("http://127.0.0.1:{port}/api/v1"), _dir: dir }
+    }
+
+    async fn ask(&self, path: &str) -> Option<Value> {
+        let answer = reqwest::get(format!("{}/{path}", self.url)).await.ok()?;
+        let body: Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+        (body["status"] == "success").then(|| body["data"].clone())
+    }
+
+    /// The alerts that fire, by name, each with a label.
+    async fn firing(&self) -> Option<Vec<(String, Value)>> {
+        let data = self.ask("alerts").await?;
+        let alerts = data["alerts"].as_array()?.iter().filter(|alert| alert["state"] == "firing");
+        let named = |alert: &Value| {
+            (alert["labels"]["alertname"].as_str().unwrap().to_owned(), alert["labels"].clone())
+        };
+        Some(alerts.map(named).collect())
+    }
+
+    /// Waits until this alert fires; its labels.
+    async fn fires(&self, name: &str) -> Value {
+        wait::until(name, LIMIT, async || {
+            let firing = self.firing().await?;
+            firing.into_iter().find(|(alert, _)| alert == name).map(|(_, labels)| labels)
+        })
+        .await
+    }
+
+    /// Waits until it has evaluated its rules on what it has scraped.
+    async fn has_looked(&self) {
+        let found = async |query: &str| {
+            let data = self.ask(&format!("query?query={query}")).await?;
+            (!data["result"].as_array()?.is_empty()).then_some(())
+        };
+        wait::until("a scrape", LIMIT, async || found("engine_workers%3E0").await).await;
+        wait::until("rules that were looked at since", LIMIT, async || {
+            let data = self.ask("rules").await?;
+            let rules = data["groups"][0]["rules"].as_array()?;
+            rules.iter().all(|rule| rule["health"] == "ok").then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The rules, each with a `for` of a second at most.
+fn hasty(rules: &str) -> String {
+    let mut yaml: Yaml = serde_yaml::from_str(rules).unwrap();
+    let groups = yaml["groups"].as_sequence_mut().unwrap();
+    for rule in groups.iter_mut().flat_map(|group| group["rules"].as_sequence_mut().unwrap()) {
+        if let Some(time) = rule.get_mut("for") {
+            *time = "1s".into();
+        }
+    }
+    serde_yaml::to_string(&yaml).unwrap()
+}
+
+/// Has a schedule run at once, and waits until its run has ended well.
+async fn runs_now(app: &App, operator: &str, (schedule, workflow): (&str, &str)) {
+    let ended = format!(
+        "select count(*) from engine.runs where workflow = '{workflow}' and state = 'succeeded'"
+    );
+    let before = sql::number(&app.database, &ended);
+    let path = format!("/admin/workflows/schedules/{schedule}/run");
+    app.http.post(&path, operator, &json!({})).await.expect(200);
+    wait::until(schedule, LIMIT, async || {
+        (sql::number(&app.database, &ended) > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn alerts_fire_for_real_when_something_breaks_and_keep_quiet_before() {
+    let mut redis = Redis::start();
+    let mut app = App::start_with(Options { redis: redis.url(), ..Options::default() }).await;
+    let operator = app.platform_admin();
+    app.generate("100", PERIOD);
+    runs_now(&app, &operator, ("chain_check.nightly", "chain_check.verify")).await;
+    let prometheus = Prometheus::start(app.base.trim_start_matches("http://"));
+    prometheus.has_looked().await;
+    let firing = prometheus.firing().await.unwrap();
+    assert!(firing.is_empty(), "all is well, and these fire: {firing:?}");
+
+    // A chain is edited: the pack that needs it fails, and the check finds it.
+    edit_the_log(&app, "actor_id || '!'");
+    let pack = app.request_pack(PERIOD.0, PERIOD.1).await;
+    until(&app, &pack, "failed").await;
+    runs_now(&app, &operator, ("chain_check.weekly", "chain_check.verify")).await;
+    assert_eq!(prometheus.fires("DriftpackAuditChainBroken").await["status"], "broken");
+    assert_eq!(prometheus.fires("DriftpackRunsFailing").await["workflow"], "compliance_pack.build");
+
+    // A run that no worker can take has waited since long ago.
+    let run = "insert into engine.runs (id, workflow, version, state, input, wake_at, created_at)
+               values (gen_random_uuid(), 'compliance_pack.build', 99, 'queued', '{}', now() - interval '1 hour', now() - interval '1 hour')";
+    sql::query(&app.database, run);
+    let stuck = prometheus.fires("DriftpackQueueStuck").await;
+    assert_eq!(stuck["workflow"], "compliance_pack.build");
+
+    // Redis goes away, and whoever asks for readiness hears of it.
+    redis.stop();
+    let fires = prometheus.fires("DriftpackNotReady");
+    let asks = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tick.tick().await;
+            app.http.root(&app.base, "/readyz").await;
+        }
+    };
+    tokio::select! { _ = fires => {}, () = asks => {} }
+
+    // The whole service goes away.
+    app.kill();
+    prometheus.fires("DriftpackFiguresMissing").await;
+}
