@@ -61,8 +61,8 @@ pub(super) async fn run(office: &Office, args: Args) -> Result<()> {
     let text = serde_json::to_string_pretty(&manifest)? + "\n";
     files.push(("manifest.json".to_owned(), bundle::digest::of(text.as_bytes())));
     crate::private::write(&args.out.join("manifest.json"), text.as_bytes())?;
-    let sums: String =
-        files.iter().map(|(name, digest)| format!("{}  {name}\n", digest.sha256)).collect();
+    let line = |(name, digest): &(String, Digest)| format!("{}  {name}", digest.sha256);
+    let sums = files.iter().map(line).collect::<Vec<_>>().join("\n") + "\n";
     crate::private::write(&args.out.join("SHA256SUMS"), sums.as_bytes())?;
     let rows: u64 = files.iter().take(RELATIONS.len()).map(|(_, digest)| digest.lines).sum();
     say::note(format!(
