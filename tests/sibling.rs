@@ -33,18 +33,18 @@ impl Sibling {
         Self::start(app, "worker", "DRIFTWISE_WORKER_LISTEN").await
     }
 
-    async fn start(app: &App, part: &str, listen: &str) -> Self {
+    async fn start(app: &App, command: &str, listen: &str) -> Self {
         let port = free_port();
         let issuer = std::fs::read_to_string(app.dir.path().join("dev-issuer.address"));
         let issuer = issuer.expect("the embedded issuer has written down where it is");
-        let mut command = Command::new(setting::program());
-        command.arg(part).env_clear().envs(app.environment().iter().cloned());
-        command
+        let log = std::fs::File::create(app.dir.path().join(format!("{command}-{port}.log")));
+        let mut program = Command::new(setting::program());
+        program.arg(command).env_clear().envs(app.environment().iter().cloned());
+        program
             .env(listen, format!("127.0.0.1:{port}"))
             .env("DRIFTWISE_DATABASE_CONNECTIONS", "10")
             .env("DRIFTWISE_OIDC_ISSUER", format!("http://{}", issuer.trim()));
-        let log = std::fs::File::create(app.dir.path().join(format!("{part}-{port}.log")));
-        let process = command
+        let process = program
             .current_dir(app.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
