@@ -45,11 +45,11 @@ fn child<'a>(spans: &'a [Span], parent: &Span, name: &str) -> &'a Span {
 }
 
 /// Requests a pack of January as somebody whose own trace goes on in ours; the id of the request and of the row.
-async fn requested(app: &App) -> (String, String) {
+async fn requested(app: &App, token: &str) -> (String, String) {
     let period =
         json!({"period_start": "2026-01-01T00:00:00Z", "period_end": "2026-02-01T00:00:00Z"});
     let path = format!("{}?token=dw2_pasted", app.path("audit-exports"));
-    let post = app.http.request(reqwest::Method::POST, &path, &app.token(Person::Owner));
+    let post = app.http.request(reqwest::Method::POST, &path, token);
     let traceparent = format!("00-{CALLERS_TRACE}-{CALLERS_SPAN}-00");
     let answer = send(post.header("traceparent", traceparent).json(&period)).await;
     let request = answer.header("x-driftpack-request-id").to_owned();
@@ -83,7 +83,7 @@ async fn a_pack_is_one_trace_from_its_callers_request_to_every_attempt_and_holds
     let drift = [changed("aws_instance", "web", "ami", &json!("a"), &json!(SECRET_VALUE))];
     app.ingest("prod-estate", &plan("2026-01-05T00:00:00Z", &drift)).await;
     app.http.get("/me", &api_key).await;
-    let (request_id, pack) = requested(&app).await;
+    let (request_id, pack) = requested(&app, &app.token(Person::Owner)).await;
     app.finished_pack(&pack).await;
     app.terminate();
     app.ended().await;
@@ -91,7 +91,8 @@ async fn a_pack_is_one_trace_from_its_callers_request_to_every_attempt_and_holds
     let spans = collector.spans();
     let mine =
         |span: &&Span| attribute(span, "driftpack.request.id").as_deref() == Some(&request_id);
-    let request = spans.iter().find(mine).expect("the request");
+    let request =
+        spans.iter().find(mine).unwrap_or_else(|| panic!("no request {request_id}: {spans:#?}"));
     assert_eq!(hex(&request.trace_id), CALLERS_TRACE);
     assert_eq!(hex(&request.parent_span_id), CALLERS_SPAN);
     assert_eq!(request.name, "POST /api/v2/orgs/:org_id/audit-exports");
@@ -142,11 +143,12 @@ async fn a_failed_attempt_is_an_error_without_its_words_and_the_next_one_is_besi
     let collector = Collector::start(Mood::Takes).await;
     let mut app = sending_to(&collector.url).await;
     app.generate("20", ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"));
+    let token = app.token(Person::Owner);
     let storage = app.storage();
     let away = app.dir.path().join("storage-away");
     std::fs::rename(&storage, &away).unwrap();
     std::fs::write(&storage, "no folder").unwrap();
-    let (_, pack) = requested(&app).await;
+    let (_, pack) = requested(&app, &token).await;
     let failed = async || {
         let spans = collector.spans();
         let is_failed = |span: &&Span| {
@@ -177,7 +179,7 @@ async fn a_collector_that_is_gone_or_fails_or_hangs_costs_no_pack_and_holds_up_n
     let gone = format!("http://127.0.0.1:{}", free_port());
     for url in [&gone, &fails.url, &hangs.url] {
         let mut app = sending_to(url).await;
-        let (_, pack) = requested(&app).await;
+        let (_, pack) = requested(&app, &app.token(Person::Owner)).await;
         assert_eq!(app.finished_pack(&pack).await["status"], "done", "{url}");
         let told = "spans do not reach the collector";
         if *url != hangs.url {
