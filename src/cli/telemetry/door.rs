@@ -16,17 +16,20 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
 /// A span that goes out.
-pub(super) struct Outgoing {
-    pub(super) name: &'static str,
+struct Outgoing {
+    name: &'static str,
+    /// The package that makes it; others may have spans of this name.
+    package: &'static str,
     kind: SpanKind,
     /// Fields, and the attributes that they become.
     attributes: &'static [(&'static str, &'static str)],
 }
 
 /// Everything that goes out. `OPERATING.md` lists the attributes, and a test compares.
-pub(super) const SPANS: [Outgoing; 4] = [
+const SPANS: [Outgoing; 4] = [
     Outgoing {
         name: "request",
+        package: "server",
         kind: SpanKind::Server,
         attributes: &[
             ("request_id", "driftpack.request.id"),
@@ -38,6 +41,7 @@ pub(super) const SPANS: [Outgoing; 4] = [
     },
     Outgoing {
         name: "run",
+        package: "engine",
         kind: SpanKind::Consumer,
         attributes: &[
             ("run_id", "driftpack.run.id"),
@@ -51,11 +55,13 @@ pub(super) const SPANS: [Outgoing; 4] = [
     },
     Outgoing {
         name: "step",
+        package: "engine",
         kind: SpanKind::Internal,
         attributes: &[("step", "driftpack.step"), ("occurrence", "driftpack.step.occurrence")],
     },
     Outgoing {
         name: "attempt",
+        package: "engine",
         kind: SpanKind::Internal,
         attributes: &[
             ("attempt", "driftpack.attempt"),
@@ -137,6 +143,10 @@ fn outgoing(span: SpanData) -> Option<SpanData> {
     let shape = SPANS.iter().find(|shape| shape.name == span.name)?;
     let find = |field: &str| span.attributes.iter().find(|one| one.key.as_str() == field);
     let text = |field: &str| find(field).map(|one| one.value.as_str());
+    let target = text("target").unwrap_or_default();
+    if target.split("::").next() != Some(shape.package) {
+        return None;
+    }
     if text("operation").is_some_and(|operation| UNTOLD.contains(&&*operation)) {
         return None;
     }

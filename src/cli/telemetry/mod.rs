@@ -3,7 +3,8 @@
 //! Invariants
 //! - In both formats a line names every span it was said in, from the outermost on: request or run (whose `trace` is
 //!   the id of the request that started it), step, attempt.
-//! - What is logged and what is sent as spans are chosen apart: a quiet log loses no traces.
+//! - One filter for all of it, at the top. Filters of single layers lose spans where somebody asks whether an event is enabled
+//!   and then says none, as sqlx does: so `DRIFTWISE_LOG` must let spans through that are to be sent, which `info` does.
 //! - What leaves the house is what the table in [`door`] names.
 
 mod door;
@@ -38,7 +39,7 @@ type Part = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Installs the subscriber of the process. The filter was checked with the other settings. Needs the runtime.
 pub(crate) fn start(config: &Config) -> Result<Traces> {
-    let mut parts = vec![log(config.log_format, config.log_filter.as_deref())];
+    let mut parts = vec![log(config.log_format)];
     let traces = match &config.otlp {
         None => Traces::none(),
         Some(otlp) => {
@@ -47,25 +48,21 @@ pub(crate) fn start(config: &Config) -> Result<Traces> {
             traces
         }
     };
-    tracing_subscriber::registry().with(parts).init();
+    let filter = EnvFilter::new(config.log_filter.as_deref().unwrap_or(DEFAULT_FILTER));
+    tracing_subscriber::registry().with(parts).with(filter).init();
     Ok(traces)
 }
 
 /// JSON for machines, pretty for people; to standard error, so that results on standard output stay clean.
-fn log(format: LogFormat, filter: Option<&str>) -> Part {
-    let filter = EnvFilter::new(filter.unwrap_or(DEFAULT_FILTER));
+fn log(format: LogFormat) -> Part {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE);
     match format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(true)
-            .with_filter(filter)
-            .boxed(),
-        LogFormat::Pretty => lines.with_target(false).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed()
+        }
+        LogFormat::Pretty => lines.with_target(false).boxed(),
     }
 }
 

@@ -19,13 +19,12 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
 };
-use tracing::{Metadata, Span};
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::filter_fn;
 
 use super::Part;
-use super::door::{Door, SPANS};
+use super::door::Door;
 use super::sender::{LIMIT, Sender};
 use crate::config::{Environment, Otlp, Secret};
 
@@ -80,10 +79,9 @@ impl Traces {
             .with_tracer(provider.tracer("driftpack"))
             .with_location(false)
             .with_threads(false)
-            .with_target(false)
+            .with_target(true)
             .with_tracked_inactivity(false)
             .with_context_activation(false)
-            .with_filter(filter_fn(is_sent))
             .boxed();
         Ok((Self(Some(provider)), part))
     }
@@ -109,14 +107,6 @@ fn resource(environment: Environment) -> Resource {
             KeyValue::new("deployment.environment.name", environment.as_str()),
         ])
         .build()
-}
-
-/// Spans of ours that the table names; no events, whose words nobody has looked through for a stranger's eyes.
-fn is_sent(metadata: &Metadata<'_>) -> bool {
-    let package = metadata.target().split("::").next().unwrap_or_default();
-    metadata.is_span()
-        && matches!(package, "server" | "engine")
-        && SPANS.iter().any(|span| span.name == metadata.name())
 }
 
 /// Makes a span part of the trace that `traceparent` names. What is no `traceparent` is passed over.

@@ -10,6 +10,8 @@ use opentelemetry_sdk::error::OTelSdkError;
 use super::*;
 
 fn span(name: &'static str, fields: &[(&'static str, Value)]) -> SpanData {
+    let package = if name == "request" { "server" } else { "engine" };
+    let target = [KeyValue::new("target", format!("{package}::part"))].into_iter();
     let attributes = fields.iter().map(|(key, value)| KeyValue::new(*key, value.clone()));
     let context = SpanContext::new(
         TraceId::from(1),
@@ -26,7 +28,7 @@ fn span(name: &'static str, fields: &[(&'static str, Value)]) -> SpanData {
         name: Cow::Borrowed(name),
         start_time: SystemTime::UNIX_EPOCH,
         end_time: SystemTime::UNIX_EPOCH,
-        attributes: attributes.collect(),
+        attributes: target.chain(attributes).collect(),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),
