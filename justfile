@@ -32,6 +32,10 @@ chaos *ARGS:
 bench *ARGS:
     ./dev bench {{ARGS}}
 
+# Back up while packs are built, destroy everything, restore, and see what is told.
+drill:
+    ./dev drill
+
 # Stop what was started.
 down:
     ./dev down

@@ -20,7 +20,7 @@ pub(super) const GROUPS: &[(&str, &[Setting])] = &[
     ("summary.pdf", PDF),
     ("What makes packs provable", PROOF),
     ("Work", WORK),
-    ("The log", LOG),
+    ("The log and traces", LOG),
 ];
 
 const SERVICE: &[Setting] = &[
@@ -291,4 +291,15 @@ const LOG: &[Setting] = &[
         Free { without: "`info` for our own parts", example: "info,sqlx=warn" },
         "A tracing filter.",
     ),
+    plain(
+        "otlp_endpoint",
+        Free { without: "nothing is sent", example: "http://127.0.0.1:4318" },
+        "A collector that takes traces by OTLP over HTTP (protobuf): its base address; /v1/traces is added.",
+    ),
+    secret(
+        "otlp_headers",
+        Free { without: "none", example: "authorization=Bearer%20CHANGE-ME" },
+        "What opens it: header=value, separated by commas, values percent-encoded.",
+    ),
+    plain("otlp_trace_ratio", Default("1"), "The share of traces that is sent, from 0 to 1."),
 ];
