@@ -116,7 +116,7 @@ begin
   elsif tg_table_name = 'finding_events' then
     select exists (select from gone g
                     where not exists (select from findings f
-                                       where f.org_id = g.org_id and f.id = g.finding_id
+                                       where f.org_id = g.org_id and f.number = g.number
                                          and f.status = 'resolved'
                                          and f.state_since < driftpack_kept_from(g.org_id))) into kept;
   else

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -60,7 +61,7 @@ impl<W: Workflow> StartHere<'_, W> {
             let id = run_ids(client.clock.now(), 1)[0];
             let run = options.new_run(id, &workflow)?;
             // A task of its own: whoever started the run may be gone before the answer is here.
-            let started = tokio::spawn(place.start(run)).await;
+            let started = tokio::spawn(place.start(run, client.pool.clone())).await;
             if started.map_err(|error| Error::Worker(error.to_string()))?? {
                 return Ok(Started { run_id: id, created: true });
             }
@@ -143,7 +144,8 @@ struct Place {
 
 impl Place {
     /// Inserts the run and hands it to the worker. False: it was known already, or the worker is gone; the ordinary way tells.
-    async fn start(self, run: NewRun) -> Result<bool, Error> {
+    /// What the worker's own connections cannot do any more is done over those of the client.
+    async fn start(self, run: NewRun, client: PgPool) -> Result<bool, Error> {
         let Self { inside, slot } = self;
         let since = inside.clock.monotonic();
         let lease = Lease { run_id: run.id, epoch: 1 };
@@ -165,8 +167,8 @@ impl Place {
         let run = claimed(run);
         if inside.handed.send(Handed { run, signals, hold, slot }).is_err() {
             // The worker has stopped meanwhile: another one goes on at once.
-            let around = &inside.surroundings;
-            store::release(&around.journal, around.transport.as_ref(), lease, 0).await?;
+            let transport = &inside.surroundings.transport;
+            store::release(&client, transport.as_ref(), lease, 0).await?;
         }
         Ok(true)
     }
