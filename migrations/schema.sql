@@ -350,7 +350,7 @@ begin
   elsif tg_table_name = 'finding_events' then
     select exists (select from gone g
                     where not exists (select from findings f
-                                       where f.org_id = g.org_id and f.id = g.finding_id
+                                       where f.org_id = g.org_id and f.number = g.number
                                          and f.status = 'resolved'
                                          and f.state_since < driftpack_kept_from(g.org_id))) into kept;
   else
@@ -455,7 +455,9 @@ begin
   if batch is null then
     return;
   end if;
-  delete from finding_events where org_id = org and finding_id = any (batch);
+  delete from finding_events
+   where org_id = org
+     and number = any (array(select number from findings where org_id = org and id = any (batch)));
   get diagnostics removed_events = row_count;
   delete from findings where org_id = org and id = any (batch);
   get diagnostics removed = row_count;

@@ -51,6 +51,15 @@ impl Browser {
         Self { pid: pid.to_owned(), port: debugging_port(pid) }
     }
 
+    /// Whether it has a page ready for the next print, beside the one that every browser begins with.
+    pub async fn is_ready(&self) -> bool {
+        let list = reqwest::get(format!("http://127.0.0.1:{}/json/list", self.port)).await;
+        let Ok(list) = list else { return false };
+        let pages: serde_json::Value = list.json().await.unwrap_or_default();
+        let is_page = |target: &&serde_json::Value| target["type"] == "page";
+        pages.as_array().is_some_and(|all| all.iter().filter(is_page).count() > 1)
+    }
+
     /// Stops it without ending it: what it is asked for from now on stays unanswered.
     pub fn freeze(&self) {
         self.signal("STOP");

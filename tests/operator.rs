@@ -12,11 +12,14 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 /// Somebody edits an entry of the audit log (or puts it back): its columns say something else than its text.
 pub(crate) fn edit_the_log(app: &App, actor_id: &str) {
+    edit_the_log_of(app, &app.org, actor_id);
+}
+
+pub(crate) fn edit_the_log_of(app: &App, org: &str, actor_id: &str) {
     let statement = format!(
         "alter table admin_audit_log disable trigger user;
-         update admin_audit_log set actor_id = {actor_id} where chain = '{}' and seq = 2;
-         alter table admin_audit_log enable trigger user",
-        app.org
+         update admin_audit_log set actor_id = {actor_id} where chain = '{org}' and seq = 2;
+         alter table admin_audit_log enable trigger user"
     );
     sql::query(&app.database, &statement);
 }

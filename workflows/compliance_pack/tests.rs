@@ -199,7 +199,9 @@ async fn every_stated_query_gives_the_stated_rows_when_it_is_asked_again(owner: 
         }
     }
     for query in &provenance.sequence_gaps.queries {
-        assert_eq!(ask(&owner, query).await, 1, "{}", query.name);
+        // Nothing was taken away here, so that retention has nothing to tell.
+        let rows = u64::from(query.name != "retention");
+        assert_eq!(ask(&owner, query).await, rows, "{}", query.name);
     }
     let changes = &provenance.changes;
     assert_eq!(ask(&owner, &changes.queries[0]).await, changes.actions.len() as u64);
