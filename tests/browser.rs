@@ -52,16 +52,20 @@ impl Browser {
     }
 
     /// Whether it has a page ready for the next print, beside the one that every browser begins with.
-    pub async fn is_ready(&self) -> bool {
-        let list = reqwest::get(format!("http://127.0.0.1:{}/json/list", self.port)).await;
-        let Ok(list) = list else { return false };
-        let pages: serde_json::Value = list.json().await.unwrap_or_default();
+    pub fn is_ready(&self) -> bool {
+        let list = format!("http://127.0.0.1:{}/json/list", self.port);
+        let out = Command::new("curl").args(["-s", &list]).output().expect("curl is installed");
+        let pages: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
         let is_page = |target: &&serde_json::Value| target["type"] == "page";
         pages.as_array().is_some_and(|all| all.iter().filter(is_page).count() > 1)
     }
 
     /// Stops it without ending it: what it is asked for from now on stays unanswered.
     pub fn freeze(&self) {
+        // What it was asked before is not what is waited for.
+        while self.is_asked() {
+            std::thread::yield_now();
+        }
         self.signal("STOP");
     }
 

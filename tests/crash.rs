@@ -138,7 +138,7 @@ async fn a_kill_in_the_middle_of_collect_of_render_and_of_seal_still_gives_one_p
     kill_in(&mut app, &id, "collect").await;
 
     let browser = Browser::of(app.pid());
-    wait::until("a page", LIMIT, async || browser.is_ready().await.then_some(())).await;
+    wait::until("a page", LIMIT, async || browser.is_ready().then_some(())).await;
     browser.freeze();
     wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
     kill_in(&mut app, &id, "render").await;

@@ -48,7 +48,7 @@ async fn packs_are_finished_after_postgres_crashed_under_load() {
 async fn a_pack_is_finished_after_its_browser_was_killed_in_the_middle_of_a_print() {
     let app = App::start_with(Options { pdf: true, ..Options::default() }).await;
     let browser = Browser::of(app.pid());
-    wait::until("a page", LIMIT, async || browser.is_ready().await.then_some(())).await;
+    wait::until("a page", LIMIT, async || browser.is_ready().then_some(())).await;
     browser.freeze();
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
     wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
