@@ -51,8 +51,13 @@ impl Browser {
         Self { pid: pid.to_owned(), port: debugging_port(pid) }
     }
 
-    /// Whether it has a page ready for the next print, beside the one that every browser begins with.
+    /// Whether it has a page ready for the next print and is left alone. (A page that is being made, or printed, goes or changes.)
     pub fn is_ready(&self) -> bool {
+        (0..40).all(|_| self.has_page())
+    }
+
+    /// Whether it has a page beside the one that every browser begins with.
+    fn has_page(&self) -> bool {
         let list = format!("http://127.0.0.1:{}/json/list", self.port);
         let out = Command::new("curl").args(["-s", &list]).output().expect("curl is installed");
         let pages: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_default();

@@ -140,7 +140,7 @@ async fn a_kill_in_the_middle_of_collect_of_render_and_of_seal_still_gives_one_p
     let browser = Browser::of(app.pid());
     wait::until("a page", LIMIT, async || browser.is_ready().then_some(())).await;
     browser.freeze();
-    wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
+    until_run(&app, &id, "progress_step = 'render'").await;
     kill_in(&mut app, &id, "render").await;
 
     hold.reached("render").await;

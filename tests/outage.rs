@@ -51,7 +51,11 @@ async fn a_pack_is_finished_after_its_browser_was_killed_in_the_middle_of_a_prin
     wait::until("a page", LIMIT, async || browser.is_ready().then_some(())).await;
     browser.freeze();
     let id = app.request_pack("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z").await;
-    wait::until("a print", LIMIT, async || browser.is_asked().then_some(())).await;
+    let begun = "select count(*) from engine.steps where name = 'attest' and ended_at < clock_timestamp() - interval '2 s'";
+    wait::until("a print that gets no answer", LIMIT, async || {
+        (sql::number(&app.database, begun) > 0).then_some(())
+    })
+    .await;
     assert_eq!(of_run(&app, &id, "progress_step"), "render");
     browser.kill();
     let row = app.finished_pack(&id).await;
