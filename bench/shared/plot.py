@@ -195,7 +195,7 @@ def bar_amount(bar, key):
         return f"{value * 100:.1f} %"
     if bar["unit"] in ("times", "of the bare loop"):
         return f"{value:.2f} ×"
-    return f"{amount(value)} {bar['unit'].replace('statements/s', '/s').replace('steps/s', '/s')}"
+    return f"{amount(value)} {bar['unit'].replace('statements/s', '/s').replace('steps/s', '/s').replace('entries/s', '/s')}"
 
 
 def amount(value):
