@@ -54,10 +54,10 @@ def addresses(installation, run, export):
         "a scan": f"{of_org}/scans/{scan}",
         "Compliance": f"{of_org}/compliance",
         "Audit log": f"{of_org}/audit-log",
-        "Settings": f"{of_org}/settings",
+        "Settings, members": f"{of_org}/settings/members",
+        "Settings, state sources": f"{of_org}/settings/state-sources",
     }
     operator = {
-        "Operators, home": "/ops",
         "Runs": "/ops/runs",
         "Runs, failed": "/ops/runs?state=failed",
         "Runs, succeeded": "/ops/runs?state=succeeded",
