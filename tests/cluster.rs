@@ -88,6 +88,8 @@ impl Postgres {
     pub fn restore(&self) {
         std::fs::rename(self.backup(), self.data())
             .expect("there is a backup and nothing in its way");
+        // The sockets lie in the data folder here, so their lock was copied, too; it names a process that is no more.
+        let _ = std::fs::remove_file(self.data().join(".s.PGSQL.5432.lock"));
         self.control("start");
     }
 
@@ -124,7 +126,9 @@ impl Postgres {
         if action == "start" {
             command.arg("-o").arg(options);
         }
-        run(command.arg(action));
+        let done = command.arg(action).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let said = || std::fs::read_to_string(self.data().join("log")).unwrap_or_default();
+        assert!(done.is_ok_and(|status| status.success()), "{action}: {}", said());
     }
 }
 

@@ -55,8 +55,7 @@ pub(super) struct Notes {
     pub(super) sections: Vec<Section>,
     pub(super) tie_out: TieOut,
     pub(super) sequence_gaps: SequenceGaps,
-    /// What retention had removed; of a run that an earlier version has begun nothing is known.
-    #[serde(default)]
+    /// What retention had removed, if anything.
     pub(super) retained: Option<Retained>,
     pub(super) positions: Positions,
     /// The hashes at those positions, if the audit chain was found whole while its entries were read.

@@ -34,6 +34,9 @@ use process::Process;
 
 use crate::report::Paper;
 
+/// For making a page, which takes less than a second: whoever stops the service waits for it.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+
 /// Printed once, to see that printing works.
 const WORD: &str = "<!doctype html><title>word</title><p>word";
 
@@ -116,7 +119,7 @@ impl Chromium {
         let printed = tokio::time::timeout(self.options.timeout, live.print(html)).await;
         match printed {
             Ok(Ok(pdf)) => {
-                tokio::spawn(make_ready(slot, live, self.options.timeout));
+                tokio::spawn(make_ready(slot, live, self.options.timeout.min(READY_LIMIT)));
                 dates::set(pdf, dated)
             }
             Ok(Err(error)) => {
@@ -181,7 +184,14 @@ async fn make_ready(mut slot: OwnedMutexGuard<Option<Live>>, mut live: Live, tim
     match tokio::time::timeout(timeout, live.make_ready()).await {
         Ok(Ok(())) => *slot = Some(live),
         // The next print starts another browser.
-        Ok(Err(_)) | Err(_) => live.end().await,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "Chromium made no page for the next print; it was stopped");
+            live.end().await;
+        }
+        Err(_elapsed) => {
+            tracing::warn!("Chromium made no page within {timeout:?}; it was stopped");
+            live.end().await;
+        }
     }
 }
 

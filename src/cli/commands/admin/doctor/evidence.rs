@@ -13,6 +13,7 @@ use db::OrgTx;
 use db::chain_checks::{self, Look};
 use db::exports::{Export, Status};
 use db::orgs::Org;
+use db::section::Snapshot;
 use evidence::chain::{self, ChainId, Extent};
 use evidence::ids::{ExportId, OrgId};
 use futures_util::TryStreamExt as _;
@@ -108,15 +109,17 @@ impl Books<'_> {
     }
 
     async fn finished(&self, org: OrgId) -> Result<Vec<Export>> {
-        let mut tx = OrgTx::begin(self.pool, org).await?;
+        // Of one moment, or a pack that is deleted meanwhile would hide its neighbour on the next page.
+        let mut snapshot = Snapshot::begin(self.pool, org).await?;
         let mut finished = Vec::new();
         loop {
             let offset = u32::try_from(finished.len())?;
-            let page = db::exports::list(&mut tx, org, Some(Status::Done), PAGE, offset).await?;
+            let page =
+                db::exports::list(&mut snapshot, org, Some(Status::Done), PAGE, offset).await?;
             let is_last = page.exports.len() < PAGE as usize;
             finished.extend(page.exports);
             if is_last {
-                tx.rollback().await?;
+                snapshot.close().await?;
                 return Ok(finished);
             }
         }
@@ -216,12 +219,12 @@ impl Books<'_> {
 
     /// Where the chain ends, and the hash of the entry that the pack attests.
     async fn entry(&self, facts: &Facts) -> Result<(i64, Option<String>)> {
-        let mut tx = OrgTx::begin(self.pool, facts.org_id).await?;
+        let mut snapshot = Snapshot::begin(self.pool, facts.org_id).await?;
         let chain = ChainId::Org(facts.org_id);
-        let head = db::chain::head(&mut tx, chain).await?.map_or(0, |head| head.seq);
+        let head = db::chain::head(&mut snapshot, chain).await?.map_or(0, |head| head.seq);
         let options = db::chain::Options { at_seq: Some(facts.head_seq), ..Default::default() };
-        let at = db::chain::verify(&mut tx, chain, &options).await?.at;
-        tx.rollback().await?;
+        let at = db::chain::verify(&mut snapshot, chain, &options).await?.at;
+        snapshot.close().await?;
         Ok((head, at.map(|at| hex::encode(at.hash))))
     }
 
