@@ -96,6 +96,9 @@ def beside(profile, installation, provenance, entries, figures, patience):
     if profile is profiles.TYPICAL:
         for _ in range(3):
             patience.wait()
+            plain = floor.appends(installation, 16, 5)
+            say(f"{profile.name}: {plain['rate']:,.0f} entries a second appended by pgbench")
+            figures.add("appends_floor", "floor", plain["rate"], plain["circumstances"], profile.name)
             watch = machine.Watch()
             line = json.loads(installation.call("dev", "append", "--org", "acme", "--writers", "16", "--seconds", "5"))
             foreign = watch.read()["foreign"]

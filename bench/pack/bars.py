@@ -7,7 +7,7 @@ UNITS = {
     "pack": "s", "pack_processor": "s", "worker_processor": "s", "postgres_processor": "s", "chromium_processor": "s",
     "worker_peak": "MiB", "per_row": "µs", "zip_size": "MB", "floor": "s", "floor_copy": "s", "floor_sha256sum": "s",
     "floor_zip": "s", "floor_zip_size": "MB", "chain_verify": "s", "chain_floor": "s", "chain_rate": "entries/s",
-    "appends": "entries/s",
+    "appends": "entries/s", "appends_floor": "entries/s",
 }  # fmt: skip
 TYPICAL_SECONDS, ENTERPRISE_SECONDS, FLOOR_SHARE = 1.5, 15, 0.7
 PEAK_MIB, GROWTH = 200, 0.10

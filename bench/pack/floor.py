@@ -5,6 +5,7 @@ Invariant: the statements are those of `provenance.json`, with the settings unde
 of the pack's own entries.
 """
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -14,6 +15,13 @@ from installation import DATABASE
 from machine import QUIET, Watch
 
 SETTINGS = "-c jit=off -c work_mem=64MB -c max_parallel_workers_per_gather=0 -c timezone=UTC"
+APPEND = pathlib.Path(__file__).resolve().parent / "append.sql"
+APPEND_TABLES = """
+drop table if exists bench_head, bench_entry;
+create table bench_head (chain int primary key, seq bigint not null, hash bytea not null);
+create table bench_entry (chain int, seq bigint, hash bytea not null, canonical text not null, primary key (chain, seq));
+insert into bench_head values (1, 0, sha256(''));
+"""
 COLUMNS = "chain, seq, id, action, actor_type, actor_id, created_at, detail, origin, outcome, prev_hash, hash, canonical"
 
 
@@ -71,6 +79,23 @@ def chain(installation):
         raise RuntimeError("sha256sum failed")
     took, noise = time.monotonic() - began, watch.read()
     return {"seconds": took, "circumstances": {"foreign": noise["foreign"], "quiet": noise["foreign"] <= QUIET}}
+
+
+def appends(installation, writers, seconds):
+    """Entries a second that pgbench appends to one chain over as many connections, without hashing or checking anything."""
+    installation.cluster.sql(APPEND_TABLES, DATABASE)
+    command = [
+        installation.cluster.bin / "pgbench", "-n", "-M", "prepared", "-f", APPEND, "-c", writers, "-j", 2, "-T", seconds,
+        installation.cluster.url(DATABASE),
+    ]  # fmt: skip
+    watch = Watch()
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    noise = watch.read()
+    rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+    if done.returncode or not rate:
+        raise RuntimeError(f"pgbench: {done.stderr.strip()[-300:]}")
+    installation.cluster.sql("drop table bench_head, bench_entry", DATABASE)
+    return {"rate": float(rate.group(1)), "circumstances": {"foreign": noise["foreign"], "quiet": noise["foreign"] <= QUIET}}
 
 
 def _psql(installation, statement, stdout):

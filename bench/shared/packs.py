@@ -48,8 +48,10 @@ def browsers(process):
         for child in tree.get(todo.pop(), []):
             todo.append(child)
             with contextlib.suppress(OSError):
-                words = open(f"/proc/{child}/cmdline").read().split("\0")
-                found += "chrom" in words[0] and not any(word.startswith("--type=") for word in words)
+                # Some of them write their own command line, with blanks between the words.
+                words = open(f"/proc/{child}/cmdline").read().replace("\0", " ").split(" ")
+                is_chromium = "chrom" in words[0] and "crashpad" not in words[0]
+                found += is_chromium and not any(word.startswith("--type=") for word in words)
     return found
 
 
