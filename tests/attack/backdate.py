@@ -82,7 +82,7 @@ class Stream:
 def alike(entry):
     """An entry with the time, system and rights of the original: the container is to look as if the product had written it."""
     copy = zipfile.ZipInfo(entry.filename, entry.date_time)
-    for name in ("compress_type", "create_system", "create_version", "extract_version", "external_attr", "extra"):
+    for name in ("compress_type", "create_system", "create_version", "extract_version", "external_attr"):
         setattr(copy, name, getattr(entry, name))
     return copy
 
@@ -102,6 +102,7 @@ def main(pack, key, out, day, tsa=None):
     with open(out, "wb") as file, zipfile.ZipFile(Stream(file), "w") as archive:
         for entry in entries:
             archive.writestr(alike(entry), files[entry.filename])
+            archive.getinfo(entry.filename).extra = entry.extra  # in the directory alone
 
 
 if __name__ == "__main__":
