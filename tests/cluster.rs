@@ -3,6 +3,7 @@
 //! Both live in a temporary folder and end with the value that stands for them. Postgres is reached through a socket that is
 //! closed to other users, Redis on loopback.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -147,6 +148,7 @@ impl Drop for Postgres {
 /// A Redis that a test may stop.
 pub struct Redis {
     dir: TempDir,
+    certificates: Option<Certificates>,
     port: u16,
     process: Option<Child>,
 }
@@ -161,13 +163,35 @@ impl Redis {
             .prefix("driftpack-redis-")
             .tempdir()
             .expect("the temporary folder is writable");
-        let mut redis = Self { dir, port: free_port(), process: None };
+        let mut redis = Self { dir, certificates: None, port: free_port(), process: None };
+        redis.resume();
+        redis
+    }
+
+    /// Starts a Redis that speaks nothing but TLS, with a certificate of an authority that nobody knows but who asks
+    /// [`Self::authorities`].
+    ///
+    /// # Panics
+    /// When the installed Redis or `openssl` cannot be started.
+    pub fn start_with_tls() -> Self {
+        let mut redis = Self::start();
+        redis.stop();
+        redis.certificates = Some(Certificates::new());
         redis.resume();
         redis
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// The file with the certificate of the authority.
+    ///
+    /// # Panics
+    /// When it speaks no TLS.
+    pub fn authorities(&self) -> PathBuf {
+        self.certificates.as_ref().expect("it speaks TLS").file("authority.pem")
     }
 
     /// Ends the server; what it acknowledged is on disk.
@@ -202,11 +226,9 @@ impl Redis {
     /// # Panics
     /// When the program is missing.
     pub fn resume(&mut self) {
-        let port = self.port.to_string();
         let child = Command::new("redis-server")
+            .args(self.listening())
             .args([
-                "--port",
-                &port,
                 "--bind",
                 "127.0.0.1",
                 "--save",
@@ -225,6 +247,56 @@ impl Redis {
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             std::thread::yield_now();
         }
+    }
+}
+
+impl Redis {
+    /// What says where, and how, it listens.
+    fn listening(&self) -> Vec<OsString> {
+        let port = self.port.to_string();
+        let Some(certificates) = &self.certificates else {
+            return vec!["--port".into(), port.into()];
+        };
+        let mut words: Vec<OsString> =
+            ["--port", "0", "--tls-auth-clients", "no", "--tls-port"].map(OsString::from).into();
+        words.push(port.into());
+        for (word, file) in [
+            ("--tls-ca-cert-file", "authority.pem"),
+            ("--tls-cert-file", "server.pem"),
+            ("--tls-key-file", "server.key"),
+        ] {
+            words.extend([word.into(), certificates.file(file).into_os_string()]);
+        }
+        words
+    }
+}
+
+/// An authority, and a certificate by it for `127.0.0.1`.
+struct Certificates(TempDir);
+
+impl Certificates {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("the temporary folder is writable");
+        let openssl = |words: &str| {
+            let mut openssl = Command::new("openssl");
+            openssl.current_dir(dir.path()).args(words.split(' ')).stderr(Stdio::null());
+            assert!(openssl.status().expect("openssl is installed").success(), "openssl {words}");
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        openssl(&format!(
+            "req -x509 {key} -days 2 -subj /CN=authority -keyout authority.key -out authority.pem"
+        ));
+        openssl(&format!(
+            "req {key} -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -keyout server.key -out server.csr"
+        ));
+        openssl(
+            "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -copy_extensions copy -days 2 -out server.pem",
+        );
+        Self(dir)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 }
 

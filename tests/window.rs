@@ -84,6 +84,21 @@ async fn without_redis_nobody_gets_an_unlimited_pass_and_no_request_is_lost() {
     assert_eq!(accepted, 2, "three were counted before the restart");
 }
 
+#[tokio::test]
+async fn a_redis_behind_tls_is_spoken_to_when_its_authority_is_known_and_not_otherwise() {
+    let redis = Redis::start_with_tls();
+    let authorities = redis.authorities().to_str().unwrap().to_owned();
+    let settings = vec![("SSL_CERT_FILE", authorities)];
+    let options = Options { redis: redis.url(), settings, ..Options::default() };
+    let app = App::start_with(options).await;
+    let (owner, path) = (app.token(Person::Owner), app.path("audit-exports"));
+    assert_eq!(decided(&app.http, &path, &owner).await.status, 202);
+    let stranger = App::start_with(Options { redis: redis.url(), ..Options::default() }).await;
+    let (owner, path) = (stranger.token(Person::Owner), stranger.path("audit-exports"));
+    let refused = stranger.http.post(&path, &owner, &january()).await.expect(503);
+    assert_eq!(refused["error"], "rate_limiter_unavailable", "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_200_requests_at_once_to_8_servers_for_3_organisations_exactly_15_are_accepted() {
     let redis = Redis::start();

@@ -20,7 +20,8 @@ use crate::Error;
 use crate::digest::{Digest, Hashing, Sum};
 use crate::packed::{Packed, Packer};
 
-/// Measured on rows of packs: less than half of the time of level 6, for packs that are a fifteenth larger.
+/// Measured on the entries of a pack with 100,000 findings: 0.5 to 0.65 times the time of level 6 for files that are 7 to 35 percent
+/// larger. Level 1 saves another third of the time, and makes them 30 to 50 percent larger still.
 pub(crate) const COMPRESSION: Compression = Compression::new(2);
 const PERMISSIONS: u32 = 0o644;
 

@@ -6,7 +6,7 @@ use poem::Request;
 use crate::pages::{form, text};
 
 /// Rows of one part: a page stays small whatever an organisation has.
-const ROWS: u32 = 50;
+const ROWS: u32 = 25;
 
 /// Which part is shown.
 pub(super) struct Pager {
@@ -52,7 +52,7 @@ impl Pager {
         u32::try_from(parts - 1).unwrap_or(u32::MAX / ROWS)
     }
 
-    /// `51–100 of 256`.
+    /// `26–50 of 256`.
     pub(super) fn shown(&self) -> String {
         let first = u64::from(self.number) * u64::from(ROWS) + 1;
         let last = self.total.min(first + u64::from(ROWS) - 1);
