@@ -104,6 +104,7 @@ class Installation:
             "DRIFTWISE_STORAGE_ROOT": str(self.state / "storage"),
             "DRIFTWISE_SIGNING_KEY_FILE": str(self.state / "signing.pem"),
             "DRIFTWISE_PDF_ENABLED": str(self.pdf).lower(),
+            "DRIFTWISE_WRITES_PER_MINUTE": "1000000",  # one person asks for what thousands would
         }
         if self.pdf:
             settings["DRIFTWISE_CHROMIUM"] = chromium

@@ -72,9 +72,25 @@ def stamped(manifest, url, folder):
         return answer.read()
 
 
+class Stream:
+    """A file that cannot be rewound, so that sizes follow each entry as in the original."""
+
+    def __init__(self, file):
+        self.write, self.flush = file.write, file.flush
+
+
+def alike(entry):
+    """An entry with the time, system and rights of the original: the container is to look as if the product had written it."""
+    copy = zipfile.ZipInfo(entry.filename, entry.date_time)
+    for name in ("compress_type", "create_system", "create_version", "extract_version", "external_attr"):
+        setattr(copy, name, getattr(entry, name))
+    return copy
+
+
 def main(pack, key, out, day, tsa=None):
     with zipfile.ZipFile(pack) as archive:
-        files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+        entries = archive.infolist()
+        files = {entry.filename: archive.read(entry) for entry in entries}
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         redated(files, day)
@@ -83,9 +99,10 @@ def main(pack, key, out, day, tsa=None):
         files[MANIFEST] = "".join(f"{sha256(files[name])}  {name}\n" for name in listed).encode()
         if tsa:
             files[STAMP] = stamped(files[MANIFEST], tsa, folder)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
+    with open(out, "wb") as file, zipfile.ZipFile(Stream(file), "w") as archive:
+        for entry in entries:
+            archive.writestr(alike(entry), files[entry.filename])
+            archive.getinfo(entry.filename).extra = entry.extra  # in the directory alone
 
 
 if __name__ == "__main__":

@@ -18,18 +18,14 @@ use evidence::pack::{AuditRange, Coverage, Gap, Headline, Sla, TopRisk};
 use evidence::time::{Period, Time};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
+use super::kept::Kept;
 use crate::auth::{OrgScope, Right};
-use crate::errors::{Error, Result, describe};
+use crate::errors::{Error, Result};
 use crate::state::State;
 
 /// Counted again when they are older.
 const FRESH: Duration = Duration::from_secs(30);
-/// Not shown when they are older.
-const KEPT: Duration = Duration::from_mins(10);
-/// A page waits so long for figures that nobody has asked for yet.
-const PATIENCE: Duration = Duration::from_millis(40);
 /// Each reads every finding of its organisation.
 const AT_ONCE: usize = 2;
 const ENTRIES_MAX: usize = 512;
@@ -50,22 +46,21 @@ pub(crate) struct Glance {
 
 type Key = (OrgId, Period);
 
-#[derive(Clone)]
-struct Kept {
-    glance: Option<Arc<Glance>>,
+/// The figures of a period, and when somebody last asked for them.
+struct Asked {
     at: Instant,
-    is_being_counted: bool,
+    figures: Arc<Kept<Glance>>,
 }
 
 /// What was counted lately.
 pub(crate) struct Glances {
-    kept: Mutex<HashMap<Key, Kept>>,
+    asked: Mutex<HashMap<Key, Asked>>,
     turns: Semaphore,
 }
 
 impl Default for Glances {
     fn default() -> Self {
-        Self { kept: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Self { asked: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -74,47 +69,13 @@ pub(super) async fn of<R: Right>(
     scope: &OrgScope<R>,
     period: Period,
 ) -> Result<Option<Arc<Glance>>> {
-    let state = &scope.context.state;
-    let key = (scope.org.id, period);
-    let (known, must_count) = state.glances.look(key);
-    if !must_count {
-        return Ok(known);
-    }
-    let counting = {
-        let state = Arc::clone(state);
-        tokio::spawn(async move { count(&state, key).await }.in_current_span())
+    let (state, key) = (Arc::clone(&scope.context.state), (scope.org.id, period));
+    let Some(kept) = state.glances.of(key) else { return Ok(None) };
+    let count = async move {
+        let _turn = state.glances.turns.acquire().await.map_err(Error::internal)?;
+        read(&state, key).await
     };
-    if known.is_some() {
-        return Ok(known);
-    }
-    match tokio::time::timeout(PATIENCE, counting).await {
-        Ok(counted) => counted?.map(Some),
-        Err(_) => Ok(None),
-    }
-}
-
-async fn count(state: &State, key: Key) -> Result<Arc<Glance>> {
-    let mut counting = Counting { glances: &state.glances, key, counted: None };
-    let _turn = state.glances.turns.acquire().await.map_err(Error::internal)?;
-    let glance = read(state, key).await.inspect_err(|error| {
-        tracing::warn!(cause = %describe(error), "the figures of a period were not counted");
-    })?;
-    let glance = Arc::new(glance);
-    counting.counted = Some(Arc::clone(&glance));
-    Ok(glance)
-}
-
-/// A count under way: however it ends, the next one may begin.
-struct Counting<'a> {
-    glances: &'a Glances,
-    key: Key,
-    counted: Option<Arc<Glance>>,
-}
-
-impl Drop for Counting<'_> {
-    fn drop(&mut self) {
-        self.glances.put(self.key, self.counted.take());
-    }
+    kept.get(count).await
 }
 
 async fn read(state: &State, (org, period): Key) -> Result<Glance> {
@@ -132,52 +93,36 @@ async fn read(state: &State, (org, period): Key) -> Result<Glance> {
 }
 
 impl Glances {
-    /// What is known, and whether the caller must have it counted.
-    fn look(&self, key: Key) -> (Option<Arc<Glance>>, bool) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        kept.retain(|_, kept| kept.is_being_counted || now.duration_since(kept.at) < KEPT);
-        if !kept.contains_key(&key) {
-            make_room(&mut kept, ENTRIES_OF_ORG_MAX, |other| other.0 == key.0);
-            make_room(&mut kept, ENTRIES_MAX, |_| true);
-        }
-        let of_org = kept.keys().filter(|other| other.0 == key.0).count();
-        let is_full = of_org >= ENTRIES_OF_ORG_MAX || kept.len() >= ENTRIES_MAX;
-        match kept.get_mut(&key) {
-            Some(known) => {
-                let must = !known.is_being_counted
-                    && (known.glance.is_none() || now.duration_since(known.at) > FRESH);
-                known.is_being_counted |= must;
-                (known.glance.clone(), must)
-            }
-            None if is_full => (None, false),
-            None => {
-                kept.insert(key, Kept { glance: None, at: now, is_being_counted: true });
-                (None, true)
+    /// Where the figures of a period are kept; `None`: too much is being counted.
+    fn of(&self, key: Key) -> Option<Arc<Kept<Glance>>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.contains_key(&key) {
+            let has_room = make_room(&mut asked, ENTRIES_OF_ORG_MAX, |other| other.0 == key.0)
+                && make_room(&mut asked, ENTRIES_MAX, |_| true);
+            if !has_room {
+                return None;
             }
         }
-    }
-
-    /// `None`: it did not work; what was known stays.
-    fn put(&self, key: Key, glance: Option<Arc<Glance>>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.get_mut(&key) {
-            known.is_being_counted = false;
-            if glance.is_some() {
-                known.glance = glance;
-                known.at = Instant::now();
-            }
-        }
+        let at = Instant::now();
+        let known =
+            asked.entry(key).or_insert_with(|| Asked { at, figures: Arc::new(Kept::new(FRESH)) });
+        known.at = at;
+        Some(Arc::clone(&known.figures))
     }
 }
 
-/// Drops what was counted longest ago among those of `kept` that are meant, if there are `most` of them.
-fn make_room(kept: &mut HashMap<Key, Kept>, most: usize, is_meant: impl Fn(&Key) -> bool) {
-    if kept.keys().filter(|key| is_meant(key)).count() < most {
-        return;
+/// Drops what nobody has asked for the longest among those that are meant, if there are `most` of them; whether there is room then.
+/// What is being counted stays: else there would be no end of counts.
+fn make_room(
+    asked: &mut HashMap<Key, Asked>,
+    most: usize,
+    is_meant: impl Fn(&Key) -> bool,
+) -> bool {
+    if asked.keys().filter(|key| is_meant(key)).count() < most {
+        return true;
     }
-    let idle = kept.iter().filter(|(key, kept)| is_meant(key) && !kept.is_being_counted);
-    if let Some(oldest) = idle.min_by_key(|(_, kept)| kept.at).map(|(key, _)| *key) {
-        kept.remove(&oldest);
-    }
+    let idle =
+        asked.iter().filter(|(key, asked)| is_meant(key) && !asked.figures.is_being_counted());
+    let oldest = idle.min_by_key(|(_, asked)| asked.at).map(|(key, _)| *key);
+    oldest.is_some_and(|oldest| asked.remove(&oldest).is_some())
 }

@@ -24,6 +24,7 @@ mod form;
 mod frame;
 mod glance;
 mod home;
+mod kept;
 mod live;
 mod ops;
 mod overview;

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod members;
+mod pager;
 mod plan;
 mod rules;
 mod sources;

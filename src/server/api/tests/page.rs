@@ -179,6 +179,45 @@ async fn hostile_names_are_shown_as_text(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_long_list_comes_in_parts_with_ways_to_the_others(pool: PgPool) {
+    let mut desk = Desk::open(pool, Plan::Enterprise, Role::Owner).await;
+    for number in 1..=60 {
+        let (name, position) = (format!("rule-{number:03}"), number.to_string());
+        let form = [
+            ("name", name.as_str()),
+            ("position", &position),
+            ("resource_pattern", "aws_*"),
+            ("attribute_pattern", ""),
+            ("drift_type", ""),
+            ("risk_level", "low"),
+            ("reason", "quiet"),
+            ("enabled", "1"),
+        ];
+        let made = desk.post("/settings/custom-rules", &form).await;
+        assert_eq!(made.status, 303, "{}", text(&made));
+    }
+    let first = text(&desk.get("/settings/custom-rules?done=created").await);
+    let next = "<a class=\"button\" href=\"?page=2\" rel=\"next\">Next</a>";
+    assert!(first.contains("1–50 of 60") && first.contains(next), "{first}");
+    assert!(first.contains("rule-050") && !first.contains("rule-051"), "{first}");
+    // The form for a new one proposes what comes behind all of them, on whichever part it is shown.
+    let proposed = "id=\"new-position\" name=\"position\" type=\"number\" required value=\"70\"";
+    assert!(first.contains(proposed), "{first}");
+    let second = text(&desk.get("/settings/custom-rules?page=2").await);
+    assert!(second.contains("51–60 of 60") && second.contains("rule-060"), "{second}");
+    assert!(second.contains("href=\"?page=1\" rel=\"prev\"") && !second.contains("rel=\"next\""));
+    // What somebody has typed, or what is gone by now, is still a page with a way back.
+    for strange in ["?page=99", "?page=4294967295"] {
+        let page = desk.get(&format!("/settings/custom-rules{strange}")).await;
+        assert_eq!(page.status, 200, "{strange}");
+        assert!(text(&page).contains("nothing here; 60 in all"), "{}", text(&page));
+        assert!(text(&page).contains("href=\"?page=2\" rel=\"prev\""), "{}", text(&page));
+    }
+    let page = text(&desk.get("/settings/custom-rules?page=-1").await);
+    assert!(page.contains("1–50 of 60"), "{page}");
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_form_without_the_token_of_its_session_does_nothing(pool: PgPool) {
     let mut desk = Desk::open(pool, Plan::Enterprise, Role::Owner).await;
     let before = desk.server.entries().await.len();

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use engine::{Count, FailureGroup, KeyView, QueueView, Recent, RunState, WorkerView};
 use evidence::time::Time;
 
-use super::kept::Kept;
 use super::storage::Storage;
 use crate::errors::Result;
+use crate::pages::kept::Kept;
 use crate::state::State;
 
 /// Ended runs are counted from so many hours ago.

@@ -11,7 +11,6 @@ mod chains;
 mod failures;
 mod figures;
 mod filter;
-mod kept;
 mod owner;
 mod queues;
 mod run;

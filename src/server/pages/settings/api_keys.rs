@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Notice, Place};
 use super::members::id;
+use super::pager::Pager;
 use super::visit::Visit;
 use super::{answer, form, page};
 use crate::auth::{ManageApiKeys, OrgScope, ReadSettings, api_key};
@@ -18,7 +19,6 @@ use crate::errors::{Denied, Error, Input, Result};
 use crate::pages::text;
 
 const PATH: &str = "/orgs/:slug/settings/api-keys";
-const SHOWN: db::Slice = db::Slice { limit: 200, offset: 0 };
 
 pub(super) fn route(routes: Route) -> Route {
     routes
@@ -32,6 +32,7 @@ struct Page {
     frame: Frame,
     now: Time,
     keys: Vec<ApiKey>,
+    pager: Pager,
     barred: Option<String>,
     /// A key that was just made, in this answer and never again.
     minted: Option<String>,
@@ -58,23 +59,26 @@ async fn show(request: Request) -> Result<Response> {
     let scope = visit.org::<ReadSettings>(&request).await?;
     let is_revoked = form::query(&request).contains_key("revoked");
     let notice = is_revoked.then(|| Notice::done("The next request with this key is refused."));
-    render(&visit, &scope, (notice, None), StatusCode::OK).await
+    render(&visit, &scope, &request, (notice, None), StatusCode::OK).await
 }
 
 async fn render(
     visit: &Visit,
     scope: &OrgScope<ReadSettings>,
+    request: &Request,
     (notice, minted): (Option<Notice>, Option<String>),
     status: StatusCode,
 ) -> Result<Response> {
     let mut tx = scope.begin().await?;
-    let keys = api_keys::page(&mut tx, scope.org.id, SHOWN).await?.rows;
+    let mut pager = Pager::of(request, "page");
+    let keys = pager.take(api_keys::page(&mut tx, scope.org.id, pager.slice()).await?);
     tx.commit().await?;
     let base_url = scope.context.state.options.base_url.as_str().trim_end_matches('/');
     let page = Page {
         frame: Frame::new(visit, Some(&scope.org.slug), Place::Settings, "API keys").saying(notice),
         now: scope.context.now,
         keys,
+        pager,
         barred: scope.may::<ManageApiKeys>().err().map(|error| error.message()),
         minted,
         address: format!("{base_url}/api/v2/orgs/{}/scans?state_source=prod", scope.org.id),
@@ -117,10 +121,12 @@ async fn create(request: Request) -> Result<Response> {
     let scope = visit.org::<ReadSettings>(&request).await?;
     match done {
         // In the answer itself, never in an address: what is shown once must not lie in a history.
-        Ok(minted) => render(&visit, &scope, (None, Some(minted)), StatusCode::CREATED).await,
+        Ok(minted) => {
+            render(&visit, &scope, &request, (None, Some(minted)), StatusCode::CREATED).await
+        }
         Err(error) => {
             let status = poem::error::ResponseError::status(&error);
-            render(&visit, &scope, (Some(Notice::refused(&error)), None), status).await
+            render(&visit, &scope, &request, (Some(Notice::refused(&error)), None), status).await
         }
     }
 }

@@ -12,6 +12,7 @@ use poem::{Request, Response, Route, get, post};
 use serde::Deserialize;
 
 use super::frame::{Frame, Notice, Place};
+use super::pager::Pager;
 use super::visit::Visit;
 use super::{answer, form, page};
 use crate::auth::{ManageMembers, OrgScope, ReadSettings};
@@ -20,7 +21,6 @@ use crate::pages::text;
 
 const PATH: &str = "/orgs/:slug/settings/members";
 /// More are listed by the API.
-const SHOWN: db::Slice = db::Slice { limit: 200, offset: 0 };
 const INVITED_FOR: Duration = Duration::days(14);
 
 pub(super) fn route(routes: Route) -> Route {
@@ -37,7 +37,9 @@ struct Page {
     frame: Frame,
     now: Time,
     members: Vec<Member>,
+    pager: Pager,
     invitations: Vec<Invitation>,
+    invited: Pager,
     barred: Option<String>,
     own: UserId,
 }
@@ -66,25 +68,29 @@ async fn show(request: Request) -> Result<Response> {
         "revoked" => Some("Nobody can accept this invitation any more."),
         _ => None,
     });
-    render(&visit, &scope, notice.map(Notice::done), StatusCode::OK).await
+    render(&visit, &scope, &request, notice.map(Notice::done), StatusCode::OK).await
 }
 
 async fn render(
     visit: &Visit,
     scope: &OrgScope<ReadSettings>,
+    request: &Request,
     notice: Option<Notice>,
     status: StatusCode,
 ) -> Result<Response> {
     let (org, now) = (scope.org.id, scope.context.now);
     let mut tx = scope.begin().await?;
-    let members = members::page(&mut tx, org, SHOWN).await?.rows;
-    let invitations = invitations::page(&mut tx, org, SHOWN, now).await?.rows;
+    let (mut pager, mut invited) = (Pager::of(request, "page"), Pager::of(request, "invited"));
+    let members = pager.take(members::page(&mut tx, org, pager.slice()).await?);
+    let invitations = invited.take(invitations::page(&mut tx, org, invited.slice(), now).await?);
     tx.commit().await?;
     let page = Page {
         frame: Frame::new(visit, Some(&scope.org.slug), Place::Settings, "Members").saying(notice),
         now,
         members,
+        pager,
         invitations,
+        invited,
         barred: scope.may::<ManageMembers>().err().map(|error| error.message()),
         own: visit.person.user.id,
     };
@@ -101,7 +107,7 @@ async fn after(visit: &Visit, request: &Request, done: Result<&'static str>) -> 
         }
         Err(error) => {
             let status = poem::error::ResponseError::status(&error);
-            render(visit, &scope?, Some(Notice::refused(&error)), status).await
+            render(visit, &scope?, request, Some(Notice::refused(&error)), status).await
         }
     }
 }

@@ -2,20 +2,20 @@
 
 use askama::Template;
 use db::rules::{self, Rule, Settings};
-use evidence::ids::RuleId;
+use evidence::ids::{OrgId, RuleId};
 use poem::http::StatusCode;
 use poem::{Request, Response, Route, get, post};
 use serde::Deserialize;
 
 use super::frame::{Frame, Notice, Place};
 use super::members::id;
+use super::pager::Pager;
 use super::visit::Visit;
 use super::{answer, form, page};
 use crate::auth::{ChangeSettings, OrgScope, ReadSettings};
 use crate::errors::{Denied, Error, Input, Result};
 
 const PATH: &str = "/orgs/:slug/settings/custom-rules";
-const SHOWN: db::Slice = db::Slice { limit: 500, offset: 0 };
 
 pub(super) fn route(routes: Route) -> Route {
     routes
@@ -29,16 +29,14 @@ pub(super) fn route(routes: Route) -> Route {
 struct Page {
     frame: Frame,
     rules: Vec<Rule>,
+    pager: Pager,
+    next_position: i32,
     barred: Option<String>,
 }
 
 impl Page {
     fn is_at(path: &str) -> bool {
         path == "custom-rules"
-    }
-
-    fn next_position(&self) -> i32 {
-        self.rules.iter().map(|rule| rule.position).max().unwrap_or(0).saturating_add(10)
     }
 
     fn attribute(rule: &Rule) -> String {
@@ -59,25 +57,37 @@ async fn show(request: Request) -> Result<Response> {
         "deleted" => Some("It grades nothing any more. What it said stays on record."),
         _ => None,
     });
-    render(&visit, &scope, notice.map(Notice::done), StatusCode::OK).await
+    render(&visit, &scope, &request, notice.map(Notice::done), StatusCode::OK).await
 }
 
 async fn render(
     visit: &Visit,
     scope: &OrgScope<ReadSettings>,
+    request: &Request,
     notice: Option<Notice>,
     status: StatusCode,
 ) -> Result<Response> {
     let mut tx = scope.begin().await?;
-    let rules = rules::page(&mut tx, scope.org.id, SHOWN).await?.rows;
+    let mut pager = Pager::of(request, "page");
+    let rules = pager.take(rules::page(&mut tx, scope.org.id, pager.slice()).await?);
+    let next_position = next_position(&mut tx, scope.org.id, pager.total()).await?;
     tx.commit().await?;
     let page = Page {
         frame: Frame::new(visit, Some(&scope.org.slug), Place::Settings, "Custom rules")
             .saying(notice),
         rules,
+        pager,
+        next_position,
         barred: scope.may::<ChangeSettings>().err().map(|error| error.message()),
     };
     answer::html(status, &page)
+}
+
+/// Behind the last one, with room between them.
+async fn next_position(tx: &mut db::OrgTx, org: OrgId, total: u64) -> Result<i32> {
+    let offset = u32::try_from(total.saturating_sub(1)).unwrap_or(u32::MAX);
+    let last = rules::page(tx, org, db::Slice { limit: 1, offset }).await?.rows;
+    Ok(last.first().map_or(0, |rule| rule.position).saturating_add(10))
 }
 
 async fn after(visit: &Visit, request: &Request, done: Result<&'static str>) -> Result<Response> {
@@ -88,7 +98,7 @@ async fn after(visit: &Visit, request: &Request, done: Result<&'static str>) -> 
         }
         Err(error) => {
             let status = poem::error::ResponseError::status(&error);
-            render(visit, &scope, Some(Notice::refused(&error)), status).await
+            render(visit, &scope, request, Some(Notice::refused(&error)), status).await
         }
     }
 }

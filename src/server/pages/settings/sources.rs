@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, Notice, Place};
 use super::members::id;
+use super::pager::Pager;
 use super::visit::Visit;
 use super::{answer, form, page};
 use crate::auth::{ChangeSettings, OrgScope, ReadSettings};
@@ -18,7 +19,6 @@ use crate::errors::{Denied, Error, Input, Result};
 use crate::pages::text;
 
 const PATH: &str = "/orgs/:slug/settings/state-sources";
-const SHOWN: db::Slice = db::Slice { limit: 500, offset: 0 };
 
 pub(super) fn route(routes: Route) -> Route {
     routes
@@ -33,6 +33,7 @@ struct Page {
     frame: Frame,
     now: Time,
     sources: Vec<StateSource>,
+    pager: Pager,
     barred: Option<String>,
 }
 
@@ -57,23 +58,26 @@ async fn show(request: Request) -> Result<Response> {
         "deleted" => Some("Out of scope from now on. Its scans and findings stay."),
         _ => None,
     });
-    render(&visit, &scope, notice.map(Notice::done), StatusCode::OK).await
+    render(&visit, &scope, &request, notice.map(Notice::done), StatusCode::OK).await
 }
 
 async fn render(
     visit: &Visit,
     scope: &OrgScope<ReadSettings>,
+    request: &Request,
     notice: Option<Notice>,
     status: StatusCode,
 ) -> Result<Response> {
     let mut tx = scope.begin().await?;
-    let sources = state_sources::page(&mut tx, scope.org.id, SHOWN).await?.rows;
+    let mut pager = Pager::of(request, "page");
+    let sources = pager.take(state_sources::page(&mut tx, scope.org.id, pager.slice()).await?);
     tx.commit().await?;
     let page = Page {
         frame: Frame::new(visit, Some(&scope.org.slug), Place::Settings, "State sources")
             .saying(notice),
         now: scope.context.now,
         sources,
+        pager,
         barred: scope.may::<ChangeSettings>().err().map(|error| error.message()),
     };
     answer::html(status, &page)
@@ -88,7 +92,7 @@ async fn after(visit: &Visit, request: &Request, done: Result<&'static str>) -> 
         )),
         Err(error) => {
             let status = poem::error::ResponseError::status(&error);
-            render(visit, &scope, Some(Notice::refused(&error)), status).await
+            render(visit, &scope, request, Some(Notice::refused(&error)), status).await
         }
     }
 }

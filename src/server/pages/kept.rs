@@ -79,6 +79,11 @@ impl<T: Send + Sync + 'static> Kept<T> {
         }
     }
 
+    /// Whether somebody counts right now.
+    pub(super) fn is_being_counted(&self) -> bool {
+        self.inner.is_being_counted.load(Ordering::Acquire)
+    }
+
     /// Lets the next look count anew, because somebody has just changed what is counted.
     pub(super) fn forget(&self) {
         let mut known = self.inner.known();
@@ -96,7 +101,7 @@ impl<T> Inner<T> {
 async fn counted<T>(turn: Turn<T>, count: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
     let (begun, round) = (Instant::now(), turn.0.known().round);
     let figures = count.await.inspect_err(|error| {
-        tracing::warn!(cause = %describe(error), "the operator's figures were not counted");
+        tracing::warn!(cause = %describe(error), "figures of a page were not counted");
     })?;
     let figures = Arc::new(figures);
     let mut known = turn.0.known();
