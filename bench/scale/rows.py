@@ -6,6 +6,7 @@ the engine itself has driven to its end; each address is asked once before it co
 
 import gzip
 import re
+import time
 import urllib.request
 
 import visitor
@@ -13,6 +14,7 @@ from figures import percentile
 from installation import DATABASE, OWNER
 from machine import QUIET, Watch
 
+PATIENCE = 60  # seconds
 OPERATOR = "operator@acme.example"
 COPIED = """
 set session_replication_role = replica;
@@ -26,6 +28,7 @@ select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - n * 100), 12, '
 
 def copy_runs(installation, template, runs):
     """So many finished runs more, each with its first step."""
+    _await_end(installation, template)
     for table, id, only in (("runs", "id", ""), ("steps", "run_id", "and template.seq = 1")):
         columns = installation.sql(f"""
             select column_name, data_type = 'timestamp with time zone' from information_schema.columns
@@ -36,6 +39,15 @@ def copy_runs(installation, template, runs):
         values = ", ".join(f"template.{name}" + (" - n * interval '100 ms'" if is_time == "t" else "") for name, is_time in columns)
         statement = COPIED.format(table=table, id=id, names=names, values=values, runs=runs, template=template, only=only)
         installation.cluster.sql(statement, DATABASE)
+
+
+def _await_end(installation, run):
+    """A pack can be had before its run has tidied up behind itself."""
+    until = time.monotonic() + PATIENCE
+    while (state := installation.sql(f"select state from engine.runs where id = '{run}'")) != "succeeded":
+        if time.monotonic() > until:
+            raise RuntimeError(f"the run of the pack is {state} after {PATIENCE} s")
+        time.sleep(0.1)
 
 
 def addresses(installation, run, export):
