@@ -16,7 +16,7 @@ pub struct Page {
 /// When Chromium cannot be started.
 pub fn visit(url: &str, folder: &Path) -> Page {
     let profile = format!("--user-data-dir={}", folder.join("visitor").display());
-    let out = Command::new("chromium")
+    let out = Command::new(crate::setting::chromium())
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", &profile])
         .args([
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",

@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 
 DATABASE, SLUG, OWNER = "bench_driftpack", "acme", "owner@acme.example"
+HEADLESS_SHELL = "/usr/lib/chromium/chromium-headless-shell"  # what the program itself prefers
 NEEDED = {"redis-server": "redis-server", "setpriv": "util-linux"}
 
 
@@ -89,7 +90,7 @@ class Installation:
         port, issuer = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
         database = self.cluster.url(DATABASE)
-        chromium = os.environ.get("DRIFTWISE_CHROMIUM") or shutil.which("chromium")
+        chromium = os.environ.get("DRIFTWISE_CHROMIUM") or next(filter(os.path.isfile, [HEADLESS_SHELL]), None) or shutil.which("chromium")
         if self.pdf and not chromium:
             raise SystemExit("Chromium is missing, and this profile prints a PDF: ./dev setup installs it.")
         settings = {

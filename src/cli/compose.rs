@@ -140,7 +140,7 @@ async fn renderer(config: &Config) -> Result<Option<Chromium>> {
     if !config.pdf.enabled {
         return Ok(None);
     }
-    let executable = config.pdf.chromium.clone().unwrap_or_else(|| "chromium".into());
+    let executable = config.pdf.chromium.clone().unwrap_or_else(render::installed);
     let (sandbox, paper) = (config.pdf.sandbox, config.pdf.paper);
     let options = render::Options { executable, sandbox, timeout: PRINT_LIMIT, paper };
     match started(options).await {

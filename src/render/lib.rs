@@ -14,7 +14,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use chromium::{Chromium, Error, Options};
+pub use chromium::{Chromium, Error, Options, installed};
 pub use html::{Error as HtmlError, html};
 pub use index::{Dictionary, Excluded, File, Index, Question, Word, index};
 pub use report::{Attested, Entry, Paper, Product, Report, Requester};

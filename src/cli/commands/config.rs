@@ -43,11 +43,8 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         Issuer::Embedded { listen: Some(listen), .. } => format!("embedded, on {listen}"),
         Issuer::Embedded { listen: None, .. } => "embedded, on a free port".to_owned(),
     };
-    let chromium = config
-        .pdf
-        .chromium
-        .as_ref()
-        .map_or_else(|| "chromium, on the PATH".to_owned(), |path| path.display().to_string());
+    let chromium = config.pdf.chromium.as_ref().map_or_else(render::installed, Clone::clone);
+    let chromium = chromium.display().to_string();
     let mut rows = vec![
         ("ENV", config.environment.as_str().to_owned()),
         ("LISTEN", config.listen.to_string()),

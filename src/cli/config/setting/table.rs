@@ -233,7 +233,10 @@ const PDF: &[Setting] = &[
     ),
     plain(
         "chromium",
-        Free { without: "`chromium` on the PATH", example: "/usr/bin/chromium" },
+        Free {
+            without: "Debian's chromium-headless-shell, or `chromium` on the PATH",
+            example: "/usr/lib/chromium/chromium-headless-shell",
+        },
         "What prints it.",
     ),
     plain(
