@@ -1,7 +1,7 @@
 //! `driftpack migrate`: brings the database up to date, as the role that owns it.
 //!
-//! Invariant: it never stands in a queue for a table for long. Whoever wants a table that somebody is to change waits behind
-//! them, so that one long read would stop everybody; instead it steps back and tries again.
+//! Invariant: it stands in a queue for a table for a moment only. Whoever wants a table that somebody is to change waits behind
+//! them, so that one long read would stop everybody; instead it steps back and tries again, each time with more patience.
 
 mod plan;
 mod shown;
@@ -19,12 +19,18 @@ use sqlx::postgres::PgPoolOptions;
 use crate::config::{self, Secret};
 use crate::{compose, say};
 
-/// How long a statement of a migration waits for a lock. Everybody else waits with it.
-const LOCK_LIMIT_MS: u32 = 2000;
+/// How long a statement of a migration waits for a lock at first. Everybody else waits with it. Less than Postgres'
+/// `deadlock_timeout` (a second): where two wait for each other it is the migration that steps back, and no request is refused.
+const FIRST_LIMIT: Duration = Duration::from_millis(500);
+/// So many tries with that; then each waits twice as long, because packs that are being built one after the other, each in
+/// one transaction that reads, may leave no moment in which all tables are free.
+const BRIEF_TRIES: u32 = 4;
+/// At most so long, the last times.
+const LAST_LIMIT: Duration = Duration::from_secs(32);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Tries before it gives up: some ten minutes, in which long reads and others that migrate have ended.
-const TRIES: u32 = 150;
+/// Tries before it gives up: some ten minutes.
+const TRIES: u32 = 26;
 
 /// Bring the database up to date
 #[derive(Debug, clap::Args)]
@@ -63,8 +69,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 }
 
 async fn patiently(url: &Secret) -> Result<()> {
-    for _ in 1..TRIES {
-        match at_once(url).await {
+    for number in 1..TRIES {
+        match once(url, limit(number)).await {
             Err(error) if was_kept_waiting(&error) => {
                 say::note(
                     "somebody works with a table that is to be changed, or migrates, too; trying again",
@@ -74,15 +80,20 @@ async fn patiently(url: &Secret) -> Result<()> {
             done => return done,
         }
     }
-    at_once(url).await.context(
+    once(url, LAST_LIMIT).await.context(
         "somebody has held a lock on a table that is to be changed for ten minutes: \
          select pid, query_start, query from pg_stat_activity where cardinality(pg_blocking_pids(pid)) = 0 order by xact_start",
     )
 }
 
+fn limit(number: u32) -> Duration {
+    let doubled = 1 << number.saturating_sub(BRIEF_TRIES).min(16);
+    LAST_LIMIT.min(FIRST_LIMIT * doubled)
+}
+
 /// With connections of its own: one that failed may still hold the lock that keeps others from migrating.
-async fn at_once(url: &Secret) -> Result<()> {
-    let limit = [("lock_timeout", LOCK_LIMIT_MS.to_string())];
+async fn once(url: &Secret, limit: Duration) -> Result<()> {
+    let limit = [("lock_timeout", limit.as_millis().to_string())];
     let options = compose::connection(url)?.options(limit);
     let owner = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
     let migrated = async {
@@ -99,8 +110,10 @@ async fn at_once(url: &Secret) -> Result<()> {
 /// Whether a lock was not to be had. What failed was rolled back.
 fn was_kept_waiting(error: &anyhow::Error) -> bool {
     const LOCK_NOT_AVAILABLE: &str = "55P03";
+    const DEADLOCK_DETECTED: &str = "40P01";
     error.chain().any(|cause| {
         let error = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-        error.is_some_and(|error| error.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
+        let code = error.and_then(|error| error.code());
+        code.is_some_and(|code| [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED].contains(&&*code))
     })
 }

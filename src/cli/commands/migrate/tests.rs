@@ -1,10 +1,11 @@
 //! Plans of databases that stand somewhere, and what migrations may do that say that older versions can go on.
 
 use db::upgrade::{Kind, Size};
-use sqlx::PgPool;
+use sqlx::{ConnectOptions as _, PgPool};
 
 use super::plan::{self, Plan};
 use super::shown::shown;
+use crate::config::Secret;
 
 /// The last migrations from before each said what it is.
 const UNMARKED: [(&str, i64); 2] = [("driftpack", 20_261_126_000_060), ("engine", 5)];
@@ -135,4 +136,31 @@ async fn a_migration_that_says_expand_leaves_older_versions_what_they_use(pool: 
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(marked >= 4, "{marked}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_migration_steps_back_from_a_table_that_somebody_works_with_and_comes_again(
+    pool: PgPool,
+) {
+    earlier(&pool).await;
+    let mut reader = pool.begin().await.unwrap();
+    sqlx::raw_sql("select from findings").execute(&mut *reader).await.unwrap();
+    let url = Secret::new(pool.connect_options().to_url_lossy().as_str());
+    let migrating = tokio::spawn(async move { super::patiently(&url).await });
+    // The reader sees it come, and go, and others get in meanwhile.
+    let waiting =
+        "select count(*) from pg_locks where relation = 'findings'::regclass and not granted
+         and database = (select oid from pg_database where datname = current_database())";
+    for wanted in [1, 0, 1, 0] {
+        loop {
+            let count: i64 = sqlx::query_scalar(waiting).fetch_one(&pool).await.unwrap();
+            if count == wanted {
+                break;
+            }
+        }
+    }
+    assert!(!migrating.is_finished());
+    reader.rollback().await.unwrap();
+    migrating.await.unwrap().unwrap();
+    assert_eq!(shown(&plan(&pool).await), "Nothing is pending.");
 }
