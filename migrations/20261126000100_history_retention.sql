@@ -1,3 +1,4 @@
+-- expand
 -- How long history is kept. Scans, and findings that were resolved, are removed when the plan of their organisation keeps them no
 -- longer; nothing else of history ever is.
 --

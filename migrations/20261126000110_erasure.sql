@@ -1,3 +1,4 @@
+-- expand
 -- Erasure of a person: their names and addresses go, their opaque id stays, because the audit chains name it and must verify.
 alter table users add column erased_at timestamptz;
 comment on column users.erased_at is 'Since when nothing but the id is known; issuer and subject then name nobody';

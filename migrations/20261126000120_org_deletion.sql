@@ -1,3 +1,4 @@
+-- expand
 -- Deletion of an organisation. Its rows go; its audit chain stays, is sealed, and verifies for ever.
 --
 -- Only the owner of the tables says that an organisation is deleted: the server's role cannot, and so can remove no row of one

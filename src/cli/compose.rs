@@ -11,7 +11,7 @@ use render::Chromium;
 use server::limiter::{self, Limiter};
 use server::{Parts, Probe, Verifier};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use storage::Storage;
 use workflows::{Authority, Keys, Ports, Product, Proof};
 
@@ -126,8 +126,13 @@ pub(crate) fn limiter(config: &Config) -> Result<Limiter> {
 /// Connections as one role. None is opened yet: the service starts, and says what is missing, without its database.
 pub(crate) fn pool(url: &Secret, connections: u32) -> Result<PgPool> {
     let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT);
+    Ok(options.connect_lazy_with(connection(url)?))
+}
+
+/// One connection, as it is described.
+pub(crate) fn connection(url: &Secret) -> Result<PgConnectOptions> {
     // The parser's own words may quote the URL, password included.
-    options.connect_lazy(url.reveal()).map_err(|_| anyhow::anyhow!("the Postgres URL cannot be read; it must look like postgres://role:password@host:5432/name"))
+    url.reveal().parse().map_err(|_| anyhow::anyhow!("the Postgres URL cannot be read; it must look like postgres://role:password@host:5432/name"))
 }
 
 pub(crate) fn pepper(config: &Config) -> Result<server::api_key::Pepper> {

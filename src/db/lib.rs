@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod state_sources;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod upgrade;
 pub mod users;
 
 pub use cause::Cause;

@@ -46,7 +46,7 @@ pub use figures::describe_metrics;
 pub use limits::Limits;
 pub use local::{LocalClient, StartHere};
 pub use look::RunFilter;
-pub use migrate::{MIGRATOR, migrate, outdated};
+pub use migrate::{LEDGER, MIGRATOR, migrate, outdated};
 pub use operate::{Operator, Redriven, RetryFrom};
 pub use policy::{DEFAULT, LOSSES, Policy};
 pub use schedule::{Misfire, Schedule};

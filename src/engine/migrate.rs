@@ -11,6 +11,9 @@ use crate::{Error, pooler, queue};
 /// The engine's migrations, with a ledger of their own in `engine._migrations`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
+/// The table that says which of them were applied.
+pub const LEDGER: &str = "engine._migrations";
+
 /// Any constant: whoever migrates waits for whoever holds it.
 const LOCK: i64 = 0x656e_6769_6e65;
 

@@ -39,7 +39,6 @@ create table engine.runs (
     priority            integer     not null default 0,
     idempotency_key     text,
     trace               text,
-    traceparent         text,
     epoch               bigint      not null default 0,
     losses              integer     not null default 0,
     owner               text,
@@ -82,7 +81,6 @@ create table engine.runs (
 comment on table engine.runs is 'One execution of a workflow.';
 comment on column engine.runs.id is 'Version 7, so that ids sort by the time of creation, to the millisecond.';
 comment on column engine.runs.key is 'Whose run it is, such as a tenant; empty when it is nobody''s.';
-comment on column engine.runs.traceparent is 'Where in a distributed trace it was started, as W3C Trace Context writes it.';
 comment on column engine.runs.trace is 'Text that ties the run to what started it, such as a request id.';
 comment on column engine.runs.epoch is 'Raised by each claim; every write of a worker compares it (the fence).';
 comment on column engine.runs.losses is 'Workers lost since the last checkpoint or recorded attempt.';

@@ -23,3 +23,4 @@ mod settings;
 mod sight;
 mod support;
 mod tenancy;
+mod upgrade;
