@@ -143,20 +143,21 @@ async fn try_out(conn: &mut PgConnection, family: Family, migration: &Migration)
 }
 
 async fn watched(conn: &mut PgConnection, migration: &Migration) -> Result<Vec<Touched>> {
-    let before = tables(conn).await?;
     let mut tx = conn.begin().await?;
+    // Within the transaction: scans are counted by the session, and its count begins anew now and then between transactions.
+    let before = tables(&mut tx).await?;
     carry_out(&mut tx, migration).await?;
     let locks = locks(&mut tx).await?;
     let after = tables(&mut tx).await?;
     tx.commit().await?;
-    let touched = |(oid, (table, file, _)): (&Oid, &(String, Option<Oid>, i64))| {
+    let touched = |(oid, (table, file, scans_before)): (&Oid, &(String, Option<Oid>, i64))| {
         let lock = *locks.get(oid)?;
         let now = after.get(oid);
         Some(Touched {
             table: table.clone(),
             lock,
             is_rewritten: now.is_some_and(|(_, now, _)| now != file),
-            is_scanned: now.is_some_and(|(.., scans)| *scans > 0),
+            is_scanned: now.is_some_and(|(.., scans)| scans > scans_before),
         })
     };
     let mut touched: Vec<_> = before.iter().filter_map(touched).collect();
@@ -170,7 +171,7 @@ async fn carry_out(conn: &mut PgConnection, migration: &Migration) -> Result<()>
     Ok(())
 }
 
-/// Name, file and begun scans of each table, the last within the open transaction.
+/// Name, file and begun scans of each table, the last as the session counts them.
 async fn tables(conn: &mut PgConnection) -> Result<HashMap<Oid, (String, Option<Oid>, i64)>> {
     let query = "
         select c.oid, n.nspname || '.' || c.relname, pg_relation_filenode(c.oid),
