@@ -29,6 +29,9 @@ pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
     for name in &config.unknown {
         tracing::warn!(name, "this variable is no setting of the program; is it misspelt?");
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let stop = shutdown::on_signal().context("signals cannot be handled")?;
     let base = Base::of(&config, parts != Parts::Api).await?;
     let mut tasks = JoinSet::new();
