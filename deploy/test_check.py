@@ -82,6 +82,7 @@ class Damaged(unittest.TestCase):
         for name, before, after, words in [
             ("kubernetes/config.yaml", "DRIFTWISE_S3_REGION", "DRIFTWISE_S3_RGION", "is no setting"),
             ("compose.yaml", "DRIFTWISE_STORAGE: s3", "DRIFTWISE_API_KEY_PEPPER: x", "is a secret"),
+            ("kubernetes/config.yaml", "DRIFTWISE_REDIS_URL_FILE", "DRIFTWISE_LISTEN_FILE", "is no setting"),
         ]:
             self.setUp()
             self.damage(name, before, after)

@@ -720,7 +720,7 @@ ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.api_keys IS 'Keys of machines. The key itself is stored nowhere';
 
-COMMENT ON COLUMN public.api_keys.key_hmac IS 'HMAC-SHA-256 of the key under the configured pepper';
+COMMENT ON COLUMN public.api_keys.key_hmac IS 'HMAC-SHA-256 of the key under a configured pepper; stored again at its use while the pepper is exchanged';
 
 COMMENT ON COLUMN public.api_keys.last_used_at IS 'To the minute: it is written at most once a minute';
 
@@ -1819,7 +1819,7 @@ CREATE POLICY admin_audit_log_org ON public.admin_audit_log USING ((chain = publ
 
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = decode(NULLIF(current_setting('driftpack.key_hmac'::text, true), ''::text), 'hex'::text)));
+CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = ANY (ARRAY[decode(NULLIF(current_setting('driftpack.key_hmac'::text, true), ''::text), 'hex'::text), decode(NULLIF(current_setting('driftpack.key_hmac_accepted'::text, true), ''::text), 'hex'::text)])));
 
 CREATE POLICY api_keys_org ON public.api_keys USING ((org_id = public.driftpack_org()));
 
@@ -1965,6 +1965,8 @@ GRANT ALL ON FUNCTION public.driftpack_tell_removed(OUT kept_from timestamp with
 GRANT SELECT,INSERT ON TABLE public.admin_audit_log TO driftpack_app;
 
 GRANT SELECT,INSERT ON TABLE public.api_keys TO driftpack_app;
+
+GRANT UPDATE(key_hmac) ON TABLE public.api_keys TO driftpack_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.api_keys TO driftpack_app;
 

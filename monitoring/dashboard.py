@@ -23,6 +23,8 @@ ROWS = [
     ]),
     ("Evidence", [
         ("Checks of audit chains", "timeseries", "max by (extent, verdict) (driftpack_audit_chain_checks_total)", "none"),
+        ("Room for packs", "timeseries", "min by (instance) (driftpack_storage_free_bytes)", "bytes"),
+        ("Packs can be signed for", "timeseries", "min(driftpack_signing_key_end_timestamp_seconds) - time()", "s"),
         ("Since the last check", "timeseries", "time() - max by (extent) (driftpack_audit_chain_check_timestamp_seconds)", "s"),
         ("Ticks that started nothing", "timeseries", "max by (schedule) (engine_schedule_missed_total)", "none"),
         ("Schedules start late by", "timeseries", "histogram_quantile(0.95, sum by (le, schedule) (rate(engine_schedule_lag_seconds_bucket[1h])))", "s"),

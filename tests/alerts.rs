@@ -175,3 +175,84 @@ async fn alerts_fire_for_real_when_something_breaks_and_keep_quiet_before() {
     app.kill();
     prometheus.fires("DriftpackFiguresMissing").await;
 }
+
+/// A small file system of its own; it goes with the value.
+struct Disk(TempDir);
+
+impl Disk {
+    /// # Panics
+    /// Where it cannot be mounted: that is for root.
+    fn mount(size: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("driftpack-disk-").tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
+        assert!(mount.status().unwrap().success(), "mounting a file system is for root");
+        Self(folder)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["--lazy", "--"]).arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn alerts_fire_before_the_disk_is_full_and_before_there_is_no_key_to_sign_with() {
+    let disk = Disk::mount("16m");
+    let settings = vec![("DRIFTWISE_STORAGE_ROOT", disk.0.path().display().to_string())];
+    let app = App::start_with(Options { settings, ..Options::default() }).await;
+    let prometheus = Prometheus::start(app.base.trim_start_matches("http://"));
+    prometheus.has_looked().await;
+    app.generate("50", PERIOD);
+    let pack = app.request_pack(PERIOD.0, PERIOD.1).await;
+    app.finished_pack(&pack).await;
+    let ours = ["DriftpackStorageFull", "DriftpackSigningKeyEnds"];
+    let firing = prometheus.firing().await.unwrap();
+    assert!(firing.iter().all(|(name, _)| !ours.contains(&name.as_str())), "{firing:?}");
+
+    // Somebody else fills the disk, but for a megabyte.
+    let filler = disk.0.path().join("somebody-elses");
+    std::fs::write(&filler, vec![7; 15 << 20]).unwrap();
+    prometheus.fires("DriftpackStorageFull").await;
+    std::fs::remove_file(&filler).unwrap();
+    wait::until("room again", LIMIT, async || {
+        let firing = prometheus.firing().await?;
+        firing.iter().all(|(name, _)| name != "DriftpackStorageFull").then_some(())
+    })
+    .await;
+
+    // The key gets an end that is near; the next one takes it away again.
+    let file = app.dir.path().join("signing-key.pem");
+    let pem = std::fs::read_to_string(&file).unwrap();
+    let soon = sql::query(
+        &app.database,
+        "select to_char(now() at time zone 'UTC' + interval '3 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+    );
+    std::fs::write(&file, format!("not_after: {soon}\n{pem}")).unwrap();
+    prometheus.fires("DriftpackSigningKeyEnds").await;
+    app.run(&["admin", "signing-key", "create", "--days", "365"]);
+    wait::until("a key for a year", LIMIT, async || {
+        let firing = prometheus.firing().await?;
+        firing.iter().all(|(name, _)| name != "DriftpackSigningKeyEnds").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn alerts_fire_when_what_removes_old_packs_fails() {
+    let app = App::start().await;
+    let operator = app.platform_admin();
+    app.generate("20", PERIOD);
+    let pack = app.request_pack(PERIOD.0, PERIOD.1).await;
+    app.finished_pack(&pack).await;
+    let prometheus = Prometheus::start(app.base.trim_start_matches("http://"));
+    prometheus.has_looked().await;
+    // A pack whose time is over, in an installation whose database does not let it be noted.
+    sql::query(&app.database, "update audit_exports set expires_at = now() - interval '1 day'");
+    sql::query(&app.database, "revoke update on audit_exports from driftpack_app");
+    let run = "/admin/workflows/schedules/retention.daily/run";
+    app.http.post(run, &operator, &json!({})).await.expect(200);
+    let labels = prometheus.fires("DriftpackRunsFailing").await;
+    assert_eq!(labels["workflow"], "retention.expire");
+}

@@ -28,6 +28,8 @@ pub struct Options {
     pub settings: Vec<(&'static str, String)>,
     /// The port of the API, where somebody must know it before the start.
     pub port: Option<u16>,
+    /// What stands as password in the URLs of the database. The tests' server asks nobody for one.
+    pub password: Option<&'static str>,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             pdf: false,
             settings: Vec::new(),
             port: None,
+            password: None,
         }
     }
 }
@@ -407,14 +410,18 @@ fn email(slug: &str, person: Person) -> String {
 
 fn environment(dir: &Path, port: u16, database: &str, options: &Options) -> Vec<(String, String)> {
     let text = |path: &str| dir.join(path).display().to_string();
+    let role = |name: &str| match options.password {
+        None => sql::with_role(database, name),
+        Some(password) => sql::with_role(database, &format!("{name}:{password}")),
+    };
     let mut all = vec![
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ("HOME", text("")),
         ("DRIFTWISE_ENV", "development".to_owned()),
         ("DRIFTWISE_LISTEN", format!("127.0.0.1:{port}")),
         ("DRIFTWISE_BASE_URL", format!("http://127.0.0.1:{port}")),
-        ("DRIFTWISE_DATABASE_URL", sql::with_role(database, "driftpack_app")),
-        ("DRIFTWISE_MIGRATION_DATABASE_URL", sql::with_role(database, "driftpack_owner")),
+        ("DRIFTWISE_DATABASE_URL", role("driftpack_app")),
+        ("DRIFTWISE_MIGRATION_DATABASE_URL", role("driftpack_owner")),
         ("DRIFTWISE_REDIS_URL", options.redis.clone()),
         ("DRIFTWISE_API_KEY_PEPPER", "0123456789abcdef0123456789abcdef".to_owned()),
         ("DRIFTWISE_STORAGE_ROOT", text("storage")),

@@ -51,6 +51,16 @@ impl Postgres {
         format!("postgres://postgres@localhost/postgres?host={folder}")
     }
 
+    /// Asks these roles for their passwords from now on; all others may still enter as they are.
+    ///
+    /// # Panics
+    /// When the cluster cannot be told.
+    pub fn ask_passwords_of(&self, roles: &[&str]) {
+        let asked = format!("local all {} scram-sha-256\nlocal all all trust\n", roles.join(","));
+        std::fs::write(self.data().join("pg_hba.conf"), asked).expect("the folder is ours");
+        crate::sql::query(&self.url(), "select pg_reload_conf()");
+    }
+
     /// Stops the cluster at once, as a power cut would, and starts it again with crash recovery.
     ///
     /// # Panics
@@ -192,6 +202,27 @@ impl Redis {
     /// When it speaks no TLS.
     pub fn authorities(&self) -> PathBuf {
         self.certificates.as_ref().expect("it speaks TLS").file("authority.pem")
+    }
+
+    /// What the server answers to a command of an operator who knows this password; empty where there is none yet.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn command(&self, password: &str, words: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-e", "-p", &self.port.to_string()]).args(words);
+        if !password.is_empty() {
+            command.env("REDISCLI_AUTH", password);
+        }
+        let out = command.output().expect("redis-cli comes with redis-server");
+        let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+        assert!(out.status.success(), "{words:?}: {said}");
+        said
+    }
+
+    /// Where to reach it as a client that has this password.
+    pub fn url_with(&self, password: &str) -> String {
+        format!("redis://:{password}@127.0.0.1:{}", self.port)
     }
 
     /// Ends the server; what it acknowledged is on disk.

@@ -12,6 +12,8 @@ use crate::setting;
 
 /// As `provider.mjs` knows it.
 pub const CLIENT: (&str, &str) = ("packs", "a secret: with % and +");
+/// The secret that the same client gets by `second-secret`.
+pub const SECOND_SECRET: &str = "another secret: with / and =";
 /// Another client of the same provider.
 pub const OTHER_CLIENT: (&str, &str) = ("other", "other-secret");
 
@@ -49,14 +51,19 @@ impl Provider {
 
     /// The provider, and a driftpack whose people come from it: `owner@acme.example` and so on, in `acme`.
     pub async fn with_app() -> (Self, App) {
+        Self::with_app_of(Options::default()).await
+    }
+
+    /// The same with other options.
+    pub async fn with_app_of(mut options: Options) -> (Self, App) {
         let port = free_port();
         let provider = Self::start(&format!("http://127.0.0.1:{port}"));
-        let settings = vec![
+        options.settings.extend([
             ("DRIFTWISE_OIDC_ISSUER", provider.issuer.clone()),
             ("DRIFTWISE_OIDC_CLIENT_ID", CLIENT.0.to_owned()),
             ("DRIFTWISE_OIDC_CLIENT_SECRET", CLIENT.1.to_owned()),
-        ];
-        let options = Options { settings, port: Some(port), ..Options::default() };
+        ]);
+        options.port = Some(port);
         let app = App::start_with(options).await;
         for algorithm in ["RS256", "ES256", "EdDSA"] {
             app.add_member("acme", &machine(algorithm), Person::Member);
@@ -82,7 +89,7 @@ impl Provider {
         send(request).await.expect(200)
     }
 
-    /// Does what `provider.mjs` lists: `rotate`, `retire`, `hang`, `heal`, `asked`; gives how often its keys were asked for.
+    /// Does what `provider.mjs` lists, such as `rotate`, `hang`, `second-secret`, `asked`; gives how often its keys were asked for.
     pub async fn control(&self, what: &str) -> u64 {
         let answer = self.http.post(&format!("/control/{what}"), "", &Value::Null).await;
         answer.expect(200)["asked"].as_u64().expect("a number")

@@ -1,5 +1,6 @@
 //! Further servers and workers of a running driftpack: the same database, Redis, storage and issuer, another port.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub struct Sibling {
     pub http: Client,
     /// Where it answers, without a path.
     pub base: String,
+    log: PathBuf,
     process: Child,
 }
 
@@ -22,7 +24,15 @@ impl Sibling {
     /// # Panics
     /// When it does not.
     pub async fn of(app: &App) -> Self {
-        Self::start(app, "serve", "DRIFTWISE_LISTEN").await
+        Self::with(app, &[]).await
+    }
+
+    /// The same with other settings, by environment variable.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn with(app: &App, settings: &[(&str, &str)]) -> Self {
+        Self::start(app, ("serve", "DRIFTWISE_LISTEN"), settings).await
     }
 
     /// Starts `driftpack worker` beside `app` and waits until it shows that it lives.
@@ -30,25 +40,37 @@ impl Sibling {
     /// # Panics
     /// When it does not.
     pub async fn worker(app: &App) -> Self {
-        Self::start(app, "worker", "DRIFTWISE_WORKER_LISTEN").await
+        Self::worker_with(app, &[]).await
     }
 
-    async fn start(app: &App, command: &str, listen: &str) -> Self {
+    /// The same with other settings, by environment variable.
+    ///
+    /// # Panics
+    /// When it does not show that it lives.
+    pub async fn worker_with(app: &App, settings: &[(&str, &str)]) -> Self {
+        Self::start(app, ("worker", "DRIFTWISE_WORKER_LISTEN"), settings).await
+    }
+
+    async fn start(app: &App, (command, listen): (&str, &str), settings: &[(&str, &str)]) -> Self {
         let port = free_port();
-        let issuer = std::fs::read_to_string(app.dir.path().join("dev-issuer.address"));
-        let issuer = issuer.expect("the embedded issuer has written down where it is");
-        let log = std::fs::File::create(app.dir.path().join(format!("{command}-{port}.log")));
+        let path = app.dir.path().join(format!("{command}-{port}.log"));
+        let log = std::fs::File::create(&path).expect("the test's folder is writable");
         let mut program = Command::new(setting::program());
         program.arg(command).env_clear().envs(app.environment().iter().cloned());
         program
             .env(listen, format!("127.0.0.1:{port}"))
-            .env("DRIFTWISE_DATABASE_CONNECTIONS", "10")
-            .env("DRIFTWISE_OIDC_ISSUER", format!("http://{}", issuer.trim()));
+            .env("DRIFTWISE_DATABASE_CONNECTIONS", "10");
+        if !app.environment().iter().any(|(name, _)| name == "DRIFTWISE_OIDC_ISSUER") {
+            let issuer = std::fs::read_to_string(app.dir.path().join("dev-issuer.address"));
+            let issuer = issuer.expect("the embedded issuer has written down where it is");
+            program.env("DRIFTWISE_OIDC_ISSUER", format!("http://{}", issuer.trim()));
+        }
         let process = program
+            .envs(settings.iter().copied())
             .current_dir(app.dir.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.expect("the test's folder is writable"))
+            .stdout(log.try_clone().expect("a file can be shared"))
+            .stderr(log)
             .spawn()
             .expect("the program was built");
         let base = format!("http://127.0.0.1:{port}");
@@ -58,7 +80,12 @@ impl Sibling {
             alive.ok().filter(|answer| answer.status().is_success())
         })
         .await;
-        Self { http: Client::new(&format!("{base}/api/v2")), base, process }
+        Self { http: Client::new(&format!("{base}/api/v2")), base, log: path, process }
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use crate::http::{Answer, send};
 
 /// One browser.
+#[derive(Clone)]
 pub struct Visitor {
     http: Client,
     /// By host and port, then by name and path.
@@ -65,6 +66,20 @@ impl Visitor {
             .collect();
         let request = self.http.request(method, address.clone());
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
+    }
+
+    /// The value of a cookie that was set by the host of this address.
+    pub fn cookie(&self, address: &str, name: &str) -> Option<String> {
+        let cookies = self.jar.get(&host(&address.parse().expect("an address")))?;
+        let mut all = cookies.iter();
+        all.find(|((found, _), _)| found == name).map(|(_, value)| value.clone())
+    }
+
+    /// Lets another server have the cookies of one, as both have behind one address.
+    pub fn carry(&mut self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|text| host(&text.parse().expect("an address")));
+        let cookies = self.jar.get(&from).cloned().unwrap_or_default();
+        self.jar.entry(to).or_default().extend(cookies);
     }
 
     /// Opens an address and goes wherever it leads, but not below `stop_at`.

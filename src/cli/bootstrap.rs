@@ -82,7 +82,7 @@ async fn are_in_force(
     let pepper = compose::pepper(&office.config)?;
     let mut tx = office.pool.begin().await?;
     for key in [&keys.read, &keys.write] {
-        let found = db::api_keys::find_by_hmac(&mut tx, &pepper.hmac(key), now).await?;
+        let found = db::api_keys::find_by_hmac(&mut tx, &pepper.hmacs(key), now).await?;
         if found.is_none_or(|found| found.org_id != org) {
             return Ok(false);
         }

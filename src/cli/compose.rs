@@ -136,8 +136,14 @@ pub(crate) fn connection(url: &Secret) -> Result<PgConnectOptions> {
 }
 
 pub(crate) fn pepper(config: &Config) -> Result<server::api_key::Pepper> {
-    server::api_key::Pepper::new(config.api_key_pepper.reveal())
-        .context("DRIFTWISE_API_KEY_PEPPER cannot be used")
+    let pepper = server::api_key::Pepper::new(config.api_key_pepper.reveal())
+        .context("DRIFTWISE_API_KEY_PEPPER cannot be used")?;
+    match &config.api_key_pepper_previous {
+        None => Ok(pepper),
+        Some(other) => pepper
+            .accepting(other.reveal())
+            .context("DRIFTWISE_API_KEY_PEPPER_PREVIOUS cannot be used"),
+    }
 }
 
 /// A Chromium that has printed. In development the service goes on without one; in production it does not start.

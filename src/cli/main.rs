@@ -8,6 +8,7 @@ mod compose;
 mod config;
 #[cfg(test)]
 mod documents;
+mod figures;
 mod issuer;
 mod keyring;
 mod pack;

@@ -47,13 +47,22 @@ impl From<Vec<String>> for Scopes {
 #[derive(Clone)]
 pub struct Draft<'a> {
     pub name: &'a str,
-    /// HMAC-SHA-256 of the key under the configured pepper.
+    /// HMAC-SHA-256 of the key under the pepper in force.
     pub key_hmac: [u8; 32],
     /// At least one.
     pub scopes: &'a [Scope],
     pub created_by: UserId,
     /// Later than now; `None`: it ends only by being revoked.
     pub expires_at: Option<Time>,
+}
+
+/// As what a key may be stored.
+#[derive(Clone, Copy)]
+pub struct Hmacs {
+    /// Under the pepper in force.
+    pub in_force: [u8; 32],
+    /// Under the other one, while peppers are exchanged.
+    pub accepted: Option<[u8; 32]>,
 }
 
 pub async fn create(
@@ -142,29 +151,61 @@ pub async fn find(conn: &mut PgConnection, org: OrgId, id: ApiKeyId) -> Result<O
     .await?)
 }
 
-/// The key with this HMAC, unless it is revoked or has expired. Needs a transaction: until its end the row of the
+/// The key with one of these HMACs, unless it is revoked or has expired. Needs a transaction: until its end the row of the
 /// key can be seen although the organisation is not known.
+///
+/// One statement asks for both: between two of them another server could store the key under the one that was asked for first.
 pub async fn find_by_hmac(
     conn: &mut PgConnection,
-    key_hmac: &[u8; 32],
+    hmacs: &Hmacs,
     now: Time,
 ) -> Result<Option<ApiKey>> {
-    sqlx::query!("select set_config('driftpack.key_hmac', $1, true)", hex::encode(key_hmac))
-        .fetch_one(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "
+        select set_config('driftpack.key_hmac', $1, true) as in_force,
+               set_config('driftpack.key_hmac_accepted', $2, true) as accepted
+        ",
+        hex::encode(hmacs.in_force),
+        hmacs.accepted.map(hex::encode).unwrap_or_default(),
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     Ok(sqlx::query_as!(
         ApiKey,
         "
         select org_id, id, name, scopes, created_by, created_at, expires_at, revoked_at,
                last_used_at
           from api_keys
-         where key_hmac = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
+         where key_hmac in ($1, $2)
+           and revoked_at is null and (expires_at is null or expires_at > $3)
         ",
-        key_hmac.as_slice(),
+        hmacs.in_force.as_slice(),
+        hmacs.accepted.as_ref().map(<[u8; 32]>::as_slice),
         now,
     )
     .fetch_optional(conn)
     .await?)
+}
+
+/// Stores a key that lies under the other pepper under the one in force; it stays the same key. Does nothing where it lies there already,
+/// be it because another server was faster.
+pub async fn restore(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: ApiKeyId,
+    hmacs: &Hmacs,
+) -> Result<()> {
+    let Some(accepted) = &hmacs.accepted else { return Ok(()) };
+    sqlx::query!(
+        "update api_keys set key_hmac = $3 where org_id = $1 and id = $2 and key_hmac = $4",
+        org.0,
+        id.0,
+        hmacs.in_force.as_slice(),
+        accepted.as_slice(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Ends the key for good; whether it was still good.

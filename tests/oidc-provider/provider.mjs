@@ -2,6 +2,7 @@
 //
 // It signs whoever types a name into its page in. `POST /control/rotate` makes it sign with a new key at once and keeps publishing
 // the old ones; `POST /control/retire` takes the old ones away; `POST /control/hang` and `/control/heal` make its key set hang.
+// `POST /control/second-secret` makes the client `packs` have two secrets, `POST /control/no-first-secret` leaves it the second alone.
 // Once it listens, it prints one line.
 import { createServer } from 'node:http';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -75,10 +76,15 @@ let keys = KINDS.map(newKey);
 let provider;
 let hangs = false;
 let asked = 0;
+let secrets = ['a secret: with % and +'];
 
 function restart() {
   provider = new Provider(issuer, configuration(keys));
   provider.on('server_error', (_ctx, error) => console.error(error));
+  const { compareClientSecret } = provider.Client.prototype;
+  provider.Client.prototype.compareClientSecret = function compare(actual) {
+    return this.clientId === 'packs' ? secrets.includes(actual) : compareClientSecret.call(this, actual);
+  };
 }
 restart();
 
@@ -96,6 +102,12 @@ const control = {
     hangs = false;
   },
   asked() {},
+  'second-secret'() {
+    secrets = ['a secret: with % and +', 'another secret: with / and ='];
+  },
+  'no-first-secret'() {
+    secrets = secrets.slice(1);
+  },
 };
 
 createServer((request, response) => {

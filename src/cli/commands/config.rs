@@ -34,6 +34,9 @@ fn show() -> Result<ExitCode> {
     for name in &config.unknown {
         say::note(format!("{name} is no setting of this program; is it misspelt?"));
     }
+    for warning in &config.warnings {
+        say::note(warning);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,6 +61,10 @@ fn rows(config: &Config) -> Vec<Vec<String>> {
         ("REDIS_URL", config.redis_url.to_string()),
         ("OIDC_ISSUER", issuer),
         ("API_KEY_PEPPER", config.api_key_pepper.to_string()),
+        (
+            "API_KEY_PEPPER_PREVIOUS",
+            config.api_key_pepper_previous.as_ref().map_or("none".to_owned(), ToString::to_string),
+        ),
         ("PDF_ENABLED", config.pdf.enabled.to_string()),
         ("CHROMIUM", chromium),
         ("CHROMIUM_SANDBOX", config.pdf.sandbox.to_string()),

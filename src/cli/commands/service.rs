@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::compose::Base;
 use crate::config::{self, Config, Issuer};
 use crate::issuer::Embedded;
-use crate::{keyring, shutdown, telemetry};
+use crate::{figures, keyring, shutdown, telemetry};
 
 /// Which parts this process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
     let traces = telemetry::start(&config)?;
     for name in &config.unknown {
         tracing::warn!(name, "this variable is no setting of the program; is it misspelt?");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
     let stop = shutdown::on_signal().context("signals cannot be handled")?;
     let base = Base::of(&config, parts != Parts::Api).await?;
@@ -48,6 +51,7 @@ pub(crate) async fn run(parts: Parts) -> Result<ExitCode> {
         });
     }
     tasks.spawn(keyring::keep(base.keys.clone(), config.signing.clone(), stop.clone()));
+    tasks.spawn(figures::keep(config.storage.clone(), base.keys.clone(), stop.clone()));
     let ended = until_all_end(&stop, tasks).await;
     if let Some(chromium) = &base.renderer {
         chromium.close().await;

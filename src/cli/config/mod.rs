@@ -6,6 +6,7 @@
 //! - Production is strict: what would make packs worse or logins weaker stops the boot.
 
 mod check;
+mod file;
 mod identity;
 mod otlp;
 mod secret;
@@ -117,6 +118,8 @@ pub(crate) struct Config {
     pub(crate) redis_url: Secret,
     pub(crate) oidc: Oidc,
     pub(crate) api_key_pepper: Secret,
+    /// Keys that are stored under it are found, too: set while the pepper is exchanged.
+    pub(crate) api_key_pepper_previous: Option<Secret>,
     pub(crate) storage: ::storage::Options,
     pub(crate) pdf: Pdf,
     pub(crate) signing: Signing,
@@ -128,6 +131,8 @@ pub(crate) struct Config {
     pub(crate) writes_per_minute: u32,
     /// Variables that look like settings and are none.
     pub(crate) unknown: Vec<String>,
+    /// What is not as it should be, and the way out.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What the process was started with.
@@ -168,6 +173,7 @@ impl Config {
             ),
             oidc: identity::read(&mut source, environment),
             api_key_pepper: pepper(&mut source),
+            api_key_pepper_previous: previous_pepper(&mut source),
             storage: storage::read(&mut source, environment),
             pdf: pdf(&mut source, environment),
             signing: signing::read(&mut source),
@@ -184,13 +190,14 @@ impl Config {
                 "a whole number",
             ),
             unknown: Vec::new(),
+            warnings: Vec::new(),
         };
         // Known to the program, though not to its services: `driftpack migrate` reads it.
         source.find("migration_database_url");
         check::all(&config, &mut source);
-        let unknown = source.unknown();
+        let (unknown, warnings) = (source.unknown(), source.warnings());
         source.finish()?;
-        Ok(Self { unknown, ..config })
+        Ok(Self { unknown, warnings, ..config })
     }
 }
 
@@ -225,6 +232,18 @@ fn pepper(source: &mut Source) -> Secret {
         );
     }
     Secret::new(text)
+}
+
+fn previous_pepper(source: &mut Source) -> Option<Secret> {
+    let text = source.find("api_key_pepper_previous")?;
+    if text.len() < PEPPER_MIN_BYTES {
+        let what = format!("must have {PEPPER_MIN_BYTES} bytes or more, or be left out");
+        source.fault("api_key_pepper_previous", what);
+    } else if source.find("api_key_pepper").as_ref() == Some(&text) {
+        let what = "is the pepper in force; set the other one of the two, or leave it out";
+        source.fault("api_key_pepper_previous", what);
+    }
+    Some(Secret::new(text))
 }
 
 fn pdf(source: &mut Source, environment: Environment) -> Pdf {

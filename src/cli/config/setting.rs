@@ -48,6 +48,14 @@ pub(crate) fn is_known(name: &str) -> bool {
     all().any(|setting| setting.name == name)
 }
 
+/// The setting that names a file which holds the secret `name`; none where `name` is no secret, or has a file that is a setting
+/// by itself.
+pub(crate) fn own_file(name: &str) -> Option<String> {
+    let file = format!("{name}_file");
+    let is_secret = all().any(|setting| setting.name == name && setting.is_secret);
+    (is_secret && !is_known(&file)).then_some(file)
+}
+
 /// The example file: every setting with what it is. What may be left out is commented out.
 pub(crate) fn example() -> String {
     let mut text = HEAD.to_owned();
@@ -76,7 +84,10 @@ fn entry(setting: &Setting) -> String {
         Free { without, example } => (Some(format!("Without it: {without}.")), "#", example),
     };
     let mut text = format!("# {}\n", setting.what);
-    let secret = setting.is_secret.then(|| "Secret.".to_owned());
+    let secret = setting.is_secret.then(|| match own_file(setting.name) {
+        Some(file) => format!("Secret. Or {file}: a file that holds it."),
+        None => "Secret.".to_owned(),
+    });
     let notes: Vec<_> = secret.into_iter().chain(note).collect();
     if !notes.is_empty() {
         let _ = writeln!(text, "# {}", notes.join(" "));

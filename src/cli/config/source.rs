@@ -1,12 +1,17 @@
-//! Where settings come from: `DRIFTWISE_*` variables, then the TOML file, then the default.
+//! Where settings come from: `DRIFTWISE_*` variables, then the TOML file, then the default. A secret may lie in a file of its own that
+//! `<name>_file` names.
 //!
-//! Invariant: a fault is noted, never returned early, so that one message can list them all.
+//! Invariants
+//! - A fault is noted, never returned early, so that one message can list them all.
+//! - A secret comes from one place: given twice, it is refused, because which one counts would be a guess.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use super::{file, setting};
 
 /// Names the file; the one variable that is no setting itself.
 const FILE: &str = "config";
@@ -47,8 +52,11 @@ pub(crate) struct Source {
     /// Variables whose value is no UTF-8.
     garbled: BTreeSet<String>,
     file: BTreeMap<String, String>,
-    asked: BTreeSet<&'static str>,
+    /// Secrets that were read from files of their own.
+    secrets: BTreeMap<&'static str, String>,
+    asked: BTreeSet<String>,
     faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
 impl Source {
@@ -72,7 +80,7 @@ impl Source {
         source
     }
 
-    fn read_file(&mut self, path: &std::path::Path) {
+    fn read_file(&mut self, path: &Path) {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
@@ -99,20 +107,57 @@ impl Source {
 
     /// The setting as text, if somebody gave it.
     pub(crate) fn find(&mut self, name: &'static str) -> Option<String> {
-        debug_assert!(
-            name == FILE || super::setting::is_known(name),
-            "`{name}` is not in the table"
-        );
-        if self.asked.insert(name) && self.garbled.contains(name) {
-            self.fault(name, "is not UTF-8");
+        debug_assert!(name == FILE || setting::is_known(name), "`{name}` is not in the table");
+        if self.asked.insert(name.to_owned()) {
+            if self.garbled.contains(name) {
+                self.fault(name, "is not UTF-8");
+            }
+            if let Some(named) = setting::own_file(name) {
+                self.find_own_file(name, &named);
+            }
         }
-        self.environment.get(name).or_else(|| self.file.get(name)).cloned()
+        self.given(name).or_else(|| self.secrets.get(name)).cloned()
+    }
+
+    /// What a variable or the file says.
+    fn given(&self, name: &str) -> Option<&String> {
+        self.environment.get(name).or_else(|| self.file.get(name))
+    }
+
+    /// Reads the secret `name` from the file that the setting `named` names, if somebody gave one.
+    fn find_own_file(&mut self, name: &'static str, named: &str) {
+        self.asked.insert(named.to_owned());
+        if self.garbled.contains(named) {
+            return self.fault(named, "is not UTF-8");
+        }
+        let Some(path) = self.given(named).cloned() else { return };
+        if self.given(name).is_some() || self.garbled.contains(name) {
+            let other = name.to_ascii_uppercase();
+            return self.fault(named, format!("and {PREFIX}{other} exclude each other: set one"));
+        }
+        match file::read(Path::new(&path)) {
+            Ok(found) => {
+                if found.is_open {
+                    let named = named.to_ascii_uppercase();
+                    self.warnings.push(format!("{PREFIX}{named} names {path}, which everybody on this machine can read; give it mode 0600, or 0440 with the group of the service"));
+                }
+                self.secrets.insert(name, found.text);
+            }
+            Err(what) => self.fault(named, what),
+        }
+    }
+
+    /// What is not as it should be and does not stop the start.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
     }
 
     /// The setting as text; a fault that says what it is for when nobody gave it.
     pub(crate) fn require(&mut self, name: &'static str, purpose: &str) -> String {
         self.find(name).unwrap_or_else(|| {
-            if !self.garbled.contains(name) {
+            // What was given and could not be read is a fault already.
+            let own_file = setting::own_file(name).and_then(|named| self.given(&named));
+            if !self.garbled.contains(name) && own_file.is_none() {
                 self.fault(name, format!("is missing: {purpose}"));
             }
             String::new()
@@ -134,10 +179,11 @@ impl Source {
         value
     }
 
-    /// Notes a fault of the setting `name` (lower case, without prefix).
+    /// Notes a fault of the setting `name` (lower case, without prefix), or of the file that it was read from.
     pub(crate) fn fault(&mut self, name: &str, what: impl Into<String>) {
+        let of_file = if self.secrets.contains_key(name) { "_FILE" } else { "" };
         self.faults.push(Fault {
-            name: format!("{PREFIX}{}", name.to_ascii_uppercase()),
+            name: format!("{PREFIX}{}{of_file}", name.to_ascii_uppercase()),
             what: what.into(),
         });
     }

@@ -6,6 +6,7 @@
 //! - One filter for all of it, at the top. Filters of single layers lose spans where somebody asks whether an event is enabled
 //!   and then says none, as sqlx does: so `DRIFTWISE_LOG` must let spans through that are to be sent, which `info` does.
 //! - What leaves the house is what the table in [`door`] names.
+//! - Parts that print secrets when they are asked to say much are not asked, whatever `DRIFTWISE_LOG` says ([`Discretion`]).
 
 mod door;
 mod sender;
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::fmt::format::FmtSpan;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -49,8 +51,20 @@ pub(crate) fn start(config: &Config) -> Result<Traces> {
         }
     };
     let filter = EnvFilter::new(config.log_filter.as_deref().unwrap_or(DEFAULT_FILTER));
-    tracing_subscriber::registry().with(parts).with(filter).init();
+    tracing_subscriber::registry().with(parts).with(filter).with(Discretion).init();
     Ok(traces)
+}
+
+/// Keeps those quiet who print what they were given: `reqsign` prints the keys of the bucket at `debug`.
+struct Discretion;
+
+/// Targets begin with it.
+const INDISCREET: &str = "reqsign";
+
+impl<S: Subscriber> Layer<S> for Discretion {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= Level::INFO || !metadata.target().starts_with(INDISCREET)
+    }
 }
 
 /// JSON for machines, pretty for people; to standard error, so that results on standard output stay clean.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use db::api_keys::Hmacs;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -14,8 +15,13 @@ const DIGITS: usize = 43;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The secret under which keys are stored. Without it a stolen table opens nothing.
+///
+/// While it is exchanged there are two: keys are stored under the one in force and found under both.
 #[derive(Clone)]
-pub struct Pepper(Vec<u8>);
+pub struct Pepper {
+    in_force: Vec<u8>,
+    accepted: Option<Vec<u8>>,
+}
 
 /// A pepper that is too easy to guess.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,17 +32,34 @@ impl Pepper {
     pub const BYTES_MIN: usize = 32;
 
     pub fn new(secret: impl Into<Vec<u8>>) -> Result<Self, Weak> {
-        let secret = secret.into();
-        if secret.len() < Self::BYTES_MIN { Err(Weak) } else { Ok(Self(secret)) }
+        Ok(Self { in_force: strong(secret.into())?, accepted: None })
     }
 
-    /// HMAC-SHA-256 of a key: what is stored and looked up.
-    pub fn hmac(&self, key: &str) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
-        mac.update(key.as_bytes());
-        mac.finalize().into_bytes().into()
+    /// The same, which also finds keys that are stored under `other`.
+    pub fn accepting(self, other: impl Into<Vec<u8>>) -> Result<Self, Weak> {
+        Ok(Self { accepted: Some(strong(other.into())?), ..self })
     }
+
+    /// HMAC-SHA-256 of a key under the pepper in force: what is stored.
+    pub fn hmac(&self, key: &str) -> [u8; 32] {
+        hmac(&self.in_force, key)
+    }
+
+    /// As what a key may be stored: what is looked up.
+    pub fn hmacs(&self, key: &str) -> Hmacs {
+        let accepted = self.accepted.as_ref().map(|secret| hmac(secret, key));
+        Hmacs { in_force: self.hmac(key), accepted }
+    }
+}
+
+fn strong(secret: Vec<u8>) -> Result<Vec<u8>, Weak> {
+    if secret.len() < Pepper::BYTES_MIN { Err(Weak) } else { Ok(secret) }
+}
+
+fn hmac(secret: &[u8], key: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+    mac.update(key.as_bytes());
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for Pepper {
@@ -111,5 +134,11 @@ mod tests {
         assert_ne!(pepper(1).hmac("a"), pepper(2).hmac("a"));
         assert_eq!(Pepper::new([1; 31]).unwrap_err(), Weak);
         assert_eq!(format!("{:?}", pepper(1)), "Pepper(..)");
+        let both = pepper(2).accepting([1; 32]).unwrap();
+        assert_eq!(both.hmac("a"), pepper(2).hmac("a"));
+        assert_eq!(both.hmacs("a").in_force, pepper(2).hmac("a"));
+        assert_eq!(both.hmacs("a").accepted, Some(pepper(1).hmac("a")));
+        assert_eq!(pepper(1).hmacs("a").accepted, None);
+        assert_eq!(pepper(1).accepting([1; 31]).unwrap_err(), Weak);
     }
 }

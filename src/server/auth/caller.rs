@@ -82,9 +82,11 @@ impl Caller {
             return Err(UNKNOWN.into());
         }
         let mut tx = state.pool.begin().await?;
-        let found = db::api_keys::find_by_hmac(&mut tx, &state.pepper.hmac(text), now).await?;
+        let hmacs = state.pepper.hmacs(text);
+        let found = db::api_keys::find_by_hmac(&mut tx, &hmacs, now).await?;
         let key = found.ok_or(UNKNOWN)?;
         db::scope(&mut tx, key.org_id).await?;
+        db::api_keys::restore(&mut tx, key.org_id, key.id, &hmacs).await?;
         db::api_keys::touch(&mut tx, key.org_id, key.id, now).await?;
         tx.commit().await?;
         Ok(Self::Key(key))

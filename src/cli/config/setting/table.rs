@@ -149,6 +149,11 @@ const PEOPLE: &[Setting] = &[
         Needed("CHANGE-ME"),
         "The secret under which API keys are stored, 32 bytes or more (openssl rand -hex 32).",
     ),
+    secret(
+        "api_key_pepper_previous",
+        Free { without: "keys are found under the one above alone", example: "CHANGE-ME" },
+        "The other pepper, while the pepper is exchanged: keys are found under it, too, and stored again under the one above at their next use.",
+    ),
 ];
 
 const STORAGE: &[Setting] = &[

@@ -1,5 +1,6 @@
 //! Row security: a forgotten `where org_id` leaks nothing.
 
+use db::api_keys::Hmacs;
 use db::{OrgTx, api_keys, members};
 use evidence::action::Actor;
 use evidence::org::{Role, Scope};
@@ -133,7 +134,7 @@ async fn a_connection_that_goes_back_to_its_pool_works_for_nobody(pool: PgPool) 
 async fn a_key_finds_its_own_row_and_a_person_their_own_memberships(pool: PgPool) {
     let (one, two) = two(pool).await;
     let mut tx = one.app.begin().await.unwrap();
-    let hmac = two.org.0.as_bytes().repeat(2).try_into().unwrap();
+    let hmac = hmacs(two.org.0.as_bytes().repeat(2).try_into().unwrap(), None);
     let key = api_keys::find_by_hmac(&mut tx, &hmac, at(2)).await.unwrap().unwrap();
     assert_eq!(key.org_id, two.org);
     assert!(key.scopes.contains(Scope::Read) && !key.scopes.contains(Scope::Write));
@@ -192,10 +193,44 @@ async fn an_invitation_that_has_ended_says_nothing_else_any_more(pool: PgPool) {
     }
 }
 
+fn hmacs(in_force: [u8; 32], accepted: Option<[u8; 32]>) -> Hmacs {
+    Hmacs { in_force, accepted }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_key_is_found_under_two_peppers_and_stored_again_under_the_one_in_force(pool: PgPool) {
+    let (one, two) = two(pool).await;
+    let old: [u8; 32] = one.org.0.as_bytes().repeat(2).try_into().unwrap();
+    let new = [7; 32];
+    // Servers on both sides of the exchange, each with its own pepper in force.
+    let (before, after) = (hmacs(old, Some(new)), hmacs(new, Some(old)));
+    for (hmacs, stored) in
+        [(&before, old), (&after, new), (&after, new), (&before, old), (&after, new)]
+    {
+        let mut tx = two.app.begin().await.unwrap();
+        let key = api_keys::find_by_hmac(&mut tx, hmacs, at(2)).await.unwrap().unwrap();
+        assert_eq!(key.org_id, one.org);
+        db::scope(&mut tx, key.org_id).await.unwrap();
+        api_keys::restore(&mut tx, key.org_id, key.id, hmacs).await.unwrap();
+        tx.commit().await.unwrap();
+        let found: Vec<u8> = sqlx::query_scalar("select key_hmac from api_keys where org_id = $1")
+            .bind(one.org.0)
+            .fetch_one(&one.owner)
+            .await
+            .unwrap();
+        assert_eq!(found, stored);
+    }
+    let mut tx = two.app.begin().await.unwrap();
+    for (hmacs, is_found) in [(hmacs(old, None), false), (hmacs(new, None), true)] {
+        let key = api_keys::find_by_hmac(&mut tx, &hmacs, at(2)).await.unwrap();
+        assert_eq!(key.is_some(), is_found);
+    }
+}
+
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_revoked_key_is_not_found_and_use_is_noted_once_a_minute(pool: PgPool) {
     let (one, _) = two(pool).await;
-    let hmac = one.org.0.as_bytes().repeat(2).try_into().unwrap();
+    let hmac = hmacs(one.org.0.as_bytes().repeat(2).try_into().unwrap(), None);
     let mut tx = OrgTx::begin(&one.app, one.org).await.unwrap();
     let id = api_keys::list(&mut tx, one.org).await.unwrap()[0].id;
     for (time, noted) in [
