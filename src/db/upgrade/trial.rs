@@ -143,20 +143,20 @@ async fn try_out(conn: &mut PgConnection, family: Family, migration: &Migration)
 }
 
 async fn watched(conn: &mut PgConnection, migration: &Migration) -> Result<Vec<Touched>> {
-    let before = tables(conn).await?;
     let mut tx = conn.begin().await?;
+    let before = tables(&mut tx).await?;
     carry_out(&mut tx, migration).await?;
     let locks = locks(&mut tx).await?;
     let after = tables(&mut tx).await?;
     tx.commit().await?;
-    let touched = |(oid, (table, file, _)): (&Oid, &(String, Option<Oid>, i64))| {
+    let touched = |(oid, (table, file, begun)): (&Oid, &(String, Option<Oid>, i64))| {
         let lock = *locks.get(oid)?;
         let now = after.get(oid);
         Some(Touched {
             table: table.clone(),
             lock,
             is_rewritten: now.is_some_and(|(_, now, _)| now != file),
-            is_scanned: now.is_some_and(|(.., scans)| *scans > 0),
+            is_scanned: now.is_some_and(|(.., now)| now > begun),
         })
     };
     let mut touched: Vec<_> = before.iter().filter_map(touched).collect();
@@ -170,7 +170,8 @@ async fn carry_out(conn: &mut PgConnection, migration: &Migration) -> Result<()>
     Ok(())
 }
 
-/// Name, file and begun scans of each table, the last within the open transaction.
+/// Name, file and begun scans of each table. The scans are those that this session has not reported yet, which it does between
+/// transactions: they can be compared within one.
 async fn tables(conn: &mut PgConnection) -> Result<HashMap<Oid, (String, Option<Oid>, i64)>> {
     let query = "
         select c.oid, n.nspname || '.' || c.relname, pg_relation_filenode(c.oid),
