@@ -20,6 +20,7 @@ from fleet import ask
 PER_DAY = 5  # packs that an organisation may ask for in a day
 PAUSE = 0.05  # seconds between two requests of one caller
 TRIES = 100
+STILL = 10  # seconds without a turn for a thread that only looks at the clock
 SOURCE = "upgrade"
 READS = (
     "findings?limit=20",
@@ -65,9 +66,11 @@ class Load:
         self.phase, self.answers, self.failures = "", [], []
         self.packs, self.scans = {}, set()
         self.stop, self.lock = threading.Event(), threading.Lock()
+        self.stood_still = []
         self.quota = itertools.product(range(PER_DAY), fleet.orgs)
         self.turn = itertools.count()
         self.threads = [threading.Thread(target=self._go, args=(work,), daemon=True) for work in (self._scan, self._scan, self._read, self._read, self._pack)]
+        self.threads.append(threading.Thread(target=self._watch, daemon=True))
 
     def __enter__(self):
         for org in self.fleet.orgs:
@@ -92,6 +95,15 @@ class Load:
                 with self.lock:
                     self.failures.append(f"{work.__name__}: {error!r}")
                 return
+
+    def _watch(self):
+        """A machine that is stopped looks like servers that do not answer."""
+        last = time.monotonic()
+        while not self.stop.wait(PAUSE):
+            now = time.monotonic()
+            if now - last > STILL:
+                self.stood_still.append(now - last)
+            last = now
 
     def ask(self, what, method, org, path, body=None, key=None):
         """The answer's body, from whichever server gives one."""

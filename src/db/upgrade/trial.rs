@@ -144,20 +144,19 @@ async fn try_out(conn: &mut PgConnection, family: Family, migration: &Migration)
 
 async fn watched(conn: &mut PgConnection, migration: &Migration) -> Result<Vec<Touched>> {
     let mut tx = conn.begin().await?;
-    // Within the transaction: scans are counted by the session, and its count begins anew now and then between transactions.
     let before = tables(&mut tx).await?;
     carry_out(&mut tx, migration).await?;
     let locks = locks(&mut tx).await?;
     let after = tables(&mut tx).await?;
     tx.commit().await?;
-    let touched = |(oid, (table, file, scans_before)): (&Oid, &(String, Option<Oid>, i64))| {
+    let touched = |(oid, (table, file, begun)): (&Oid, &(String, Option<Oid>, i64))| {
         let lock = *locks.get(oid)?;
         let now = after.get(oid);
         Some(Touched {
             table: table.clone(),
             lock,
             is_rewritten: now.is_some_and(|(_, now, _)| now != file),
-            is_scanned: now.is_some_and(|(.., scans)| scans > scans_before),
+            is_scanned: now.is_some_and(|(.., now)| now > begun),
         })
     };
     let mut touched: Vec<_> = before.iter().filter_map(touched).collect();
@@ -171,7 +170,8 @@ async fn carry_out(conn: &mut PgConnection, migration: &Migration) -> Result<()>
     Ok(())
 }
 
-/// Name, file and begun scans of each table, the last as the session counts them.
+/// Name, file and begun scans of each table. The scans are those that this session has not reported yet, which it does between
+/// transactions: they can be compared within one.
 async fn tables(conn: &mut PgConnection) -> Result<HashMap<Oid, (String, Option<Oid>, i64)>> {
     let query = "
         select c.oid, n.nspname || '.' || c.relname, pg_relation_filenode(c.oid),
