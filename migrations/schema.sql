@@ -1819,7 +1819,9 @@ CREATE POLICY admin_audit_log_org ON public.admin_audit_log USING ((chain = publ
 
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = ANY (ARRAY[decode(NULLIF(current_setting('driftpack.key_hmac'::text, true), ''::text), 'hex'::text), decode(NULLIF(current_setting('driftpack.key_hmac_accepted'::text, true), ''::text), 'hex'::text)])));
+CREATE POLICY api_keys_holder ON public.api_keys FOR SELECT USING ((key_hmac = decode(NULLIF(current_setting('driftpack.key_hmac'::text, true), ''::text), 'hex'::text)));
+
+CREATE POLICY api_keys_holder_accepted ON public.api_keys FOR SELECT USING ((key_hmac = decode(NULLIF(current_setting('driftpack.key_hmac_accepted'::text, true), ''::text), 'hex'::text)));
 
 CREATE POLICY api_keys_org ON public.api_keys USING ((org_id = public.driftpack_org()));
 

@@ -65,7 +65,6 @@ pub(crate) fn example() -> String {
             let _ = write!(text, "\n{}", entry(setting));
         }
     }
-    text.push('\n');
     text
 }
 
