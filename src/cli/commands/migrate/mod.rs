@@ -113,7 +113,7 @@ fn was_kept_waiting(error: &anyhow::Error) -> bool {
     const DEADLOCK_DETECTED: &str = "40P01";
     error.chain().any(|cause| {
         let error = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-        let code = error.and_then(|error| error.code());
+        let code = error.and_then(sqlx::error::DatabaseError::code);
         code.is_some_and(|code| [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED].contains(&&*code))
     })
 }
