@@ -44,8 +44,8 @@ async fn a_plan_says_of_each_migration_what_it_locks_and_who_may_go_on(pool: PgP
     let told = shown(&plan);
     for line in [
         "engine 6: traceparent (expand)",
-        "  makes 1 × column",
-        "  takes away trigger findings_no_delete on public.findings",
+        "makes 1 × column",
+        "takes away trigger findings_no_delete on public.findings",
         "may go on",
     ] {
         assert!(told.contains(line), "{line}: {told}");
