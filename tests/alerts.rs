@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use serde_yaml::Value as Yaml;
 use tempfile::TempDir;
 use tests::app::{App, Options};
+use tests::certificate::Certificates;
 use tests::cluster::{Redis, free_port};
 use tests::{sql, wait};
 
@@ -255,4 +256,61 @@ async fn alerts_fire_when_what_removes_old_packs_fails() {
     app.http.post(run, &operator, &json!({})).await.expect(200);
     let labels = prometheus.fires("DriftpackRunsFailing").await;
     assert_eq!(labels["workflow"], "retention.expire");
+}
+
+/// An identity provider as far as the handshake goes; it ends with the value.
+struct Handshake(Child);
+
+impl Handshake {
+    fn start(port: u16, certificates: &Certificates) -> Self {
+        let process = Command::new("openssl")
+            .args(["s_server", "-quiet", "-www", "-accept", &format!("127.0.0.1:{port}"), "-cert"])
+            .arg(certificates.file("server.pem"))
+            .arg("-key")
+            .arg(certificates.file("server.key"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl is installed");
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        Self(process)
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn an_alert_fires_when_the_certificate_of_the_issuer_has_ended_and_the_log_says_that_it_has()
+{
+    let (port, certificates) = (free_port(), Certificates::lasting(-1));
+    let _issuer = Handshake::start(port, &certificates);
+    let settings = vec![
+        ("DRIFTWISE_OIDC_ISSUER", format!("https://127.0.0.1:{port}")),
+        ("DRIFTWISE_OIDC_CLIENT_ID", "driftpack".to_owned()),
+        ("DRIFTWISE_OIDC_CLIENT_SECRET", "a secret of this test".to_owned()),
+        ("SSL_CERT_FILE", certificates.file("authority.pem").display().to_string()),
+    ];
+    let app = App::start_with(Options { settings, ..Options::default() }).await;
+    let prometheus = Prometheus::start(app.base.trim_start_matches("http://"));
+    // As whatever stands before it asks, all the time.
+    let ready = format!("{}/readyz", app.base);
+    let asking = tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tick.tick().await;
+            let _ = reqwest::get(&ready).await;
+        }
+    });
+    prometheus.fires("DriftpackNotReady").await;
+    asking.abort();
+    let log = app.log();
+    assert!(log.contains("invalid peer certificate: Expired"), "{log}");
 }

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::certificate::Certificates;
+
 /// A free TCP port on loopback. Between the answer and its use another process could take it; nobody here does.
 ///
 /// # Panics
@@ -186,7 +188,7 @@ impl Redis {
     pub fn start_with_tls() -> Self {
         let mut redis = Self::start();
         redis.stop();
-        redis.certificates = Some(Certificates::new());
+        redis.certificates = Some(Certificates::lasting(2));
         redis.resume();
         redis
     }
@@ -299,35 +301,6 @@ impl Redis {
             words.extend([word.into(), certificates.file(file).into_os_string()]);
         }
         words
-    }
-}
-
-/// An authority, and a certificate by it for `127.0.0.1`.
-struct Certificates(TempDir);
-
-impl Certificates {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("the temporary folder is writable");
-        let openssl = |words: &str| {
-            let mut openssl = Command::new("openssl");
-            openssl.current_dir(dir.path()).args(words.split(' ')).stderr(Stdio::null());
-            assert!(openssl.status().expect("openssl is installed").success(), "openssl {words}");
-        };
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-        openssl(&format!(
-            "req -x509 {key} -days 2 -subj /CN=authority -keyout authority.key -out authority.pem"
-        ));
-        openssl(&format!(
-            "req {key} -subj /CN=redis -addext subjectAltName=IP:127.0.0.1 -keyout server.key -out server.csr"
-        ));
-        openssl(
-            "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -copy_extensions copy -days 2 -out server.pem",
-        );
-        Self(dir)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod app;
 pub mod authority;
 pub mod browser;
+pub mod certificate;
 pub mod cluster;
 pub mod collector;
 pub mod contract;
