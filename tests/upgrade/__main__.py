@@ -143,8 +143,8 @@ def shown(load, found):
         rows.append((phase, asked, of[OLD], of[NEW], packs, *ends, *figures))
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(str(cell).ljust(width) if place == 0 else str(cell).rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows]
-    lines += ["", "Refused (no connection), reset (closed before a byte of the answer) and 503 count only at a server that was told to end; each was asked",
-              "again at another one, with the same Idempotency-Key. Anything else that is not 2xx has failed.", ""]
+    lines += ["", "Refused (no connection), reset (closed before a byte of the answer) and 503 count only at a server that was told to end, 503 also during the migration",
+              "(Postgres ends one of two that wait for each other); each was asked again, with the same Idempotency-Key. Anything else that is not 2xx has failed.", ""]
     for name, (looked_at, wrong) in found.items():
         lines.append(f"{'WRONG' if wrong else 'ok   '}  {name} ({looked_at})")
         lines += [f"         {line}" for line in wrong[:10]] + ([f"         and {len(wrong) - 10} more"] if len(wrong) > 10 else [])

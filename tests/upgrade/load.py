@@ -43,7 +43,7 @@ class Answer:
     ms: float
 
 
-def outcome(error, status, is_ending):
+def outcome(error, status, is_ending, is_migrating=False):
     """How a request ended: well, in one of the ways in which a server that is told to end refuses, or not at all as it should."""
     if error is None and 200 <= status < 300:
         return "ok"
@@ -55,7 +55,8 @@ def outcome(error, status, is_ending):
         kind = "reset"  # RemoteDisconnected is one of them: the connection was closed before a byte of the answer came
     elif status == 503:
         kind = "503"
-    if kind and is_ending:
+    # A migration and a change that wait for each other: Postgres ends one of them, and the change may be tried again.
+    if kind and (is_ending or (kind == "503" and is_migrating)):
         return kind
     return f"failed: {status or repr(reason)}"
 
@@ -117,7 +118,7 @@ class Load:
                 status, text = ask(server.url, self.fleet.token, method, f"/api/v2/orgs/{org}/{path}", body, key)
             except OSError as caught:
                 error = caught
-            ended = outcome(error, status, server.is_ending)
+            ended = outcome(error, status, server.is_ending, self.phase == "migrate")
             answer = Answer(self.phase, what, server.version, ended, (time.monotonic() - began) * 1000)
             with self.lock:
                 self.answers.append(answer)

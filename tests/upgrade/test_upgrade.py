@@ -18,6 +18,7 @@ class Outcome(unittest.TestCase):
         self.assertEqual(load.outcome(refused, None, True), "refused")
         self.assertEqual(load.outcome(ConnectionResetError(), None, True), "reset")
         self.assertEqual(load.outcome(None, 503, True), "503")
+        self.assertEqual(load.outcome(None, 503, False, True), "503")
 
     def test_any_other_server_may_not(self):
         for error, status in ((ConnectionRefusedError(), None), (ConnectionResetError(), None), (None, 503)):
