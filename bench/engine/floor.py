@@ -3,9 +3,6 @@
 Invariants: the tables are emptied and filled anew before each; pgbench's own errors are errors here.
 """
 
-import re
-import subprocess
-
 from machine import QUIET, Watch
 from program import ProgramError
 from programs import HERE
@@ -32,20 +29,16 @@ class Floor:
         seconds = bench.options.floor_seconds
         self._prepare(bench.cluster, seconds)
         quiet = bench.settled()
-        command = [
-            bench.cluster.bin / "pgbench", "-n", "-M", "prepared", "-f", HERE / "floor" / f"{self.script}.sql",
-            "-c", self.clients, "-j", min(2, self.clients), "-T", seconds, bench.cluster.url(DATABASE),
-        ]  # fmt: skip
         watch = Watch()
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        try:
+            rate = bench.cluster.pgbench(HERE / "floor" / f"{self.script}.sql", self.clients, seconds, DATABASE)
+        except RuntimeError as error:
+            raise ProgramError(str(error)) from None
         seen = watch.read()
-        rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
-        if done.returncode or not rate:
-            raise ProgramError(f"pgbench: {done.stderr.strip()[-300:]}")
         circumstances = {"quiet": quiet and seen["foreign"] <= QUIET, **seen}
-        bench.figures.add("floor", "pgbench", float(rate.group(1)), circumstances, self.mode)
+        bench.figures.add("floor", "pgbench", rate, circumstances, self.mode)
         if self.steps > 1:
-            bench.figures.add("floor_steps", "pgbench", float(rate.group(1)) * self.steps, circumstances, self.mode)
+            bench.figures.add("floor_steps", "pgbench", rate * self.steps, circumstances, self.mode)
 
     def _prepare(self, cluster, seconds):
         if cluster.sql(f"select count(*) from pg_database where datname = '{DATABASE}'") == "0":

@@ -84,18 +84,11 @@ def chain(installation):
 def appends(installation, writers, seconds):
     """Entries a second that pgbench appends to one chain over as many connections, without hashing or checking anything."""
     installation.cluster.sql(APPEND_TABLES, DATABASE)
-    command = [
-        installation.cluster.bin / "pgbench", "-n", "-M", "prepared", "-f", APPEND, "-c", writers, "-j", 2, "-T", seconds,
-        installation.cluster.url(DATABASE),
-    ]  # fmt: skip
     watch = Watch()
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    rate = installation.cluster.pgbench(APPEND, writers, seconds, DATABASE)
     noise = watch.read()
-    rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
-    if done.returncode or not rate:
-        raise RuntimeError(f"pgbench: {done.stderr.strip()[-300:]}")
     installation.cluster.sql("drop table bench_head, bench_entry", DATABASE)
-    return {"rate": float(rate.group(1)), "circumstances": {"foreign": noise["foreign"], "quiet": noise["foreign"] <= QUIET}}
+    return {"rate": rate, "circumstances": {"foreign": noise["foreign"], "quiet": noise["foreign"] <= QUIET}}
 
 
 def _psql(installation, statement, stdout):

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -107,6 +108,15 @@ class Cluster:
         if done.returncode:
             raise RuntimeError(f"{statement}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def pgbench(self, script, clients, seconds, database):
+        """Transactions a second that so many clients of pgbench carry out."""
+        command = [self.bin / "pgbench", "-n", "-M", "prepared", "-f", script, "-c", clients, "-j", min(2, clients), "-T", seconds, self.url(database)]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+        if done.returncode or not rate:
+            raise RuntimeError(f"pgbench: {done.stderr.strip()[-300:]}")
+        return float(rate.group(1))
 
     def fresh(self, database):
         self.drop(database)

@@ -300,32 +300,23 @@ impl Cast {
         self.heard.push(("a pack".to_owned(), text));
     }
 
+    /// Asks for a pack while nobody can say how many there were.
+    async fn hears_a_pack_refused(&mut self, owner: &Visitor, csrf: &str, why: &str) {
+        let path = self.app.path("audit-exports");
+        let body = json!({"period_start": PERIOD.0, "period_end": PERIOD.1});
+        let refused = self.post(owner, csrf, &path, &body).await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+        self.hears(why, &refused);
+    }
+
     /// Every part goes away in the midst of it: what fails is what is quoted.
     async fn fails(&mut self, owner: &Visitor, csrf: &str) {
         self.parts.redis.stop();
-        let refused = self
-            .post(
-                owner,
-                csrf,
-                &self.app.path("audit-exports"),
-                &json!({"period_start": PERIOD.0, "period_end": PERIOD.1}),
-            )
-            .await;
-        assert_eq!(refused.status, 503, "{refused:?}");
-        self.hears("a Redis that is away", &refused);
+        self.hears_a_pack_refused(owner, csrf, "a Redis that is away").await;
         // It comes back without a password that anybody was given.
         self.parts.redis.resume();
         self.parts.redis.command("", &["CONFIG", "SET", "requirepass", "somebody-elses-password"]);
-        let refused = self
-            .post(
-                owner,
-                csrf,
-                &self.app.path("audit-exports"),
-                &json!({"period_start": PERIOD.0, "period_end": PERIOD.1}),
-            )
-            .await;
-        assert_eq!(refused.status, 503, "{refused:?}");
-        self.hears("a Redis that refuses the password", &refused);
+        self.hears_a_pack_refused(owner, csrf, "a Redis that refuses the password").await;
         self.parts.s3.hide_bucket(true);
         let name = sql::database(&self.app.database).to_owned();
         let end = format!(
