@@ -11,7 +11,7 @@ use std::io::Write;
 
 use crate::Error;
 use crate::digest::{Digest, Hashing};
-use crate::table::{Cell, Kind, Table};
+use crate::table::{Cell, Row, Table};
 
 /// What a finished section holds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -50,19 +50,22 @@ impl<W: Write> Writer<W> {
         Ok(Self { table, inner: Hashing::new(writer), buffer, rows: 0, range: Range::new(table) })
     }
 
-    /// Writes a row; refuses one that does not fit the header.
-    pub fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
-        self.table.check(row)?;
-        for (position, (column, cell)) in self.table.columns.iter().zip(row).enumerate() {
+    /// Writes a row of the table.
+    pub fn row(&mut self, row: Row<'_>) -> Result<(), Error> {
+        debug_assert_eq!(row.table, self.table, "the row of another table");
+        for (position, (cell, plain)) in row.written().enumerate() {
             separate(&mut self.buffer, position);
-            if !matches!(column.kind, Kind::Text | Kind::List) {
-                cell.push_plain(&mut self.buffer);
-            } else if let Some(text) = cell.written() {
-                field(&mut self.buffer, &guard(&text));
+            match cell {
+                Cell::Text(_) | Cell::Word(_) | Cell::List(_) => {
+                    if let Some(text) = cell.written() {
+                        field(&mut self.buffer, &guard(&text));
+                    }
+                }
+                _ => self.buffer.extend_from_slice(plain),
             }
         }
         self.buffer.push(b'\n');
-        self.range.take(row);
+        self.range.take(row.cells);
         self.rows += 1;
         if self.buffer.len() >= BUFFER_BYTES { self.send() } else { Ok(()) }
     }
@@ -91,8 +94,9 @@ fn separate(out: &mut Vec<u8>, position: usize) {
 
 /// A field, in quotes where RFC 4180 asks for them. (No table has one column, so that no line is empty.)
 fn field(out: &mut Vec<u8>, text: &str) {
-    let special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
-    if !text.as_bytes().iter().any(special) {
+    // Without an early end, so that many bytes are looked at at once.
+    let special = |byte: &u8| u8::from(matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+    if text.as_bytes().iter().fold(0, |found, byte| found | special(byte)) == 0 {
         return out.extend_from_slice(text.as_bytes());
     }
     out.push(b'"');
@@ -171,11 +175,13 @@ mod tests {
 
     use super::*;
     use crate::section::EXCEPTIONS;
+    use crate::table::Intake;
 
     fn written(rows: &[Vec<Cell>]) -> (String, Counted) {
         let mut writer = Writer::new(Vec::new(), &EXCEPTIONS).unwrap();
+        let mut intake = Intake::new(&EXCEPTIONS);
         for row in rows {
-            writer.row(row).unwrap();
+            writer.row(intake.row(row).unwrap()).unwrap();
         }
         let (bytes, counted) = writer.finish().unwrap();
         (String::from_utf8(bytes).unwrap(), counted)

@@ -46,28 +46,74 @@ pub struct Table {
 }
 
 impl Table {
-    /// Refuses a row that does not fit the header.
-    pub fn check(&'static self, row: &[Cell]) -> Result<(), Error> {
-        if row.len() != self.columns.len() {
-            return Err(Error::RowLength {
-                table: self.name,
-                found: row.len(),
-                expected: self.columns.len(),
-            });
-        }
-        match self.columns.iter().zip(row).find(|(column, cell)| !cell.fits(column.kind)) {
-            None => Ok(()),
-            Some((column, _)) => Err(Error::CellKind {
-                table: self.name,
-                column: column.name,
-                expected: column.kind.as_str(),
-            }),
-        }
-    }
-
     /// The place of a column.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+/// Takes the rows of a table, one at a time: refuses what does not fit the header, and writes numbers, times and flags once for
+/// all entries that hold them.
+#[derive(Debug)]
+pub struct Intake {
+    table: &'static Table,
+    /// The written forms, one after the other.
+    plain: Vec<u8>,
+    /// Where each cell's ends.
+    ends: Vec<usize>,
+}
+
+/// A row that fits its header.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub(crate) table: &'static Table,
+    pub(crate) cells: &'a [Cell],
+    plain: &'a [u8],
+    ends: &'a [usize],
+}
+
+impl Intake {
+    pub fn new(table: &'static Table) -> Self {
+        Self { table, plain: Vec::new(), ends: Vec::with_capacity(table.columns.len()) }
+    }
+
+    /// Refuses a row that has not one cell of the right kind for each column.
+    pub fn row<'a>(&'a mut self, cells: &'a [Cell]) -> Result<Row<'a>, Error> {
+        let Self { table, plain, ends } = self;
+        if cells.len() != table.columns.len() {
+            return Err(Error::RowLength {
+                table: table.name,
+                found: cells.len(),
+                expected: table.columns.len(),
+            });
+        }
+        plain.clear();
+        ends.clear();
+        for (column, cell) in table.columns.iter().zip(cells) {
+            if !cell.fits(column.kind) {
+                return Err(Error::CellKind {
+                    table: table.name,
+                    column: column.name,
+                    expected: column.kind.as_str(),
+                });
+            }
+            cell.push_plain(plain);
+            ends.push(plain.len());
+        }
+        Ok(Row { table, cells, plain, ends })
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The cells in order, each with the written form of a number, a time or a flag; it is empty for anything else, and where the
+    /// cell is blank.
+    pub(crate) fn written(self) -> impl Iterator<Item = (&'a Cell, &'a [u8])> {
+        let mut start = 0;
+        self.cells.iter().zip(self.ends).map(move |(cell, end)| {
+            let plain = &self.plain[start..*end];
+            start = *end;
+            (cell, plain)
+        })
     }
 }
 
@@ -139,8 +185,8 @@ impl Cell {
         }
     }
 
-    /// Appends the written form of a number, a time or a flag: `false` where it is blank, or is none of these.
-    pub(crate) fn push_plain(&self, out: &mut Vec<u8>) -> bool {
+    /// Appends the written form of a number, a time or a flag; nothing where it is blank, or is none of these.
+    fn push_plain(&self, out: &mut Vec<u8>) {
         match self {
             Self::Int(number) => {
                 serde_json::to_writer(out, number).expect("memory takes everything");
@@ -149,13 +195,11 @@ impl Cell {
             Self::Flag(flag) => {
                 out.extend_from_slice(if *flag { "true" } else { "false" }.as_bytes());
             }
-            Self::Decimal(number, digits) => match decimal(*number, *digits) {
-                Some(text) => out.extend_from_slice(text.as_bytes()),
-                None => return false,
-            },
-            Self::Text(_) | Self::Word(_) | Self::List(_) | Self::Null => return false,
+            Self::Decimal(number, digits) => {
+                out.extend_from_slice(decimal(*number, *digits).unwrap_or_default().as_bytes());
+            }
+            Self::Text(_) | Self::Word(_) | Self::List(_) | Self::Null => {}
         }
-        true
     }
 
     fn fits(&self, kind: Kind) -> bool {
@@ -242,12 +286,13 @@ mod tests {
 
     #[test]
     fn a_row_must_fit_its_header() {
-        let short = section::CONTROLS.check(&[Cell::Null]);
+        let mut intake = Intake::new(&section::CONTROLS);
+        let short = intake.row(&[Cell::Null]);
         assert!(matches!(short, Err(Error::RowLength { found: 1, expected: 6, .. })));
         let mut row = vec![Cell::Null; 6];
-        assert!(section::CONTROLS.check(&row).is_ok());
+        assert!(intake.row(&row).is_ok());
         row[2] = Cell::Int(1);
-        let wrong = section::CONTROLS.check(&row);
+        let wrong = intake.row(&row);
         assert!(matches!(wrong, Err(Error::CellKind { column: "title", .. })), "{wrong:?}");
     }
 

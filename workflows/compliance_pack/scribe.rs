@@ -7,7 +7,7 @@
 use bundle::csv::{self, Counted};
 use bundle::json::{Chain, Document, Opening};
 use bundle::section;
-use bundle::table::{Cell, Table};
+use bundle::table::{Cell, Intake, Table};
 use engine::Failure;
 use evidence::pack::{self, Summary};
 use storage::{Attempt, Key, Storage};
@@ -148,14 +148,16 @@ impl Desk {
         let key = self.key(table.entry);
         let mut csv = csv::Writer::new(self.press(&key), table)?;
         let mut array = data.section(table)?;
+        let mut intake = Intake::new(table);
         loop {
             match batches.blocking_recv() {
                 None => return Err(std::io::Error::other("the reader of the rows is gone").into()),
                 Some(Batch::End) => break,
                 Some(Batch::Rows(rows)) => {
-                    for row in rows {
-                        csv.row(&row)?;
-                        array.row(&row)?;
+                    for row in &rows {
+                        let row = intake.row(row)?;
+                        csv.row(row)?;
+                        array.row(row)?;
                     }
                 }
             }

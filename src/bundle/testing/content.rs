@@ -23,7 +23,7 @@ use crate::provenance::{
 use crate::section::{
     self, ControlEntry, CoverageMonth, Exception, Finding, RemediationSla, Scan, StateSource,
 };
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Intake, Table};
 use crate::walkthrough::{self, Walkthrough};
 
 pub const KEYS_URL: &str = "https://driftpack.example/.well-known/driftpack-keys.json";
@@ -331,8 +331,10 @@ pub(super) fn entries(key: &SigningKey) -> Vec<(String, Vec<u8>)> {
 
 fn csv(table: &'static Table) -> (Vec<u8>, Counted) {
     let mut writer = Writer::new(Vec::new(), table).expect("memory takes everything");
+    let mut intake = Intake::new(table);
     for row in rows(table) {
-        writer.row(&row).expect("the row fits");
+        let row = intake.row(&row).expect("the row fits");
+        writer.row(row).expect("memory takes everything");
     }
     writer.finish().expect("memory takes everything")
 }
@@ -348,8 +350,10 @@ fn document() -> Vec<u8> {
     let mut document = Document::begin(Vec::new(), &opening).expect("memory takes everything");
     for table in section::ALL {
         let mut array = document.section(table).expect("the order is right");
+        let mut intake = Intake::new(table);
         for row in rows(table) {
-            array.row(&row).expect("the row fits");
+            let row = intake.row(&row).expect("the row fits");
+            array.row(row).expect("memory takes everything");
         }
         array.finish().expect("memory takes everything");
     }
