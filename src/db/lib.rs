@@ -12,6 +12,7 @@ pub mod chain_checks;
 pub mod deletion;
 pub mod erasure;
 pub mod exports;
+mod fields;
 pub mod findings;
 pub mod generate;
 pub mod handover;

@@ -20,12 +20,20 @@ pub fn stamp(time: Time) -> String {
 /// Appends [`stamp`] to `out`. Packs hold millions of times, and formatting them digit by digit takes a tenth of the time that
 /// chrono's formatter needs.
 pub fn push_stamp(out: &mut Vec<u8>, time: Time) {
+    match usual_stamp(time) {
+        Some(text) => out.extend_from_slice(&text),
+        None => out.extend_from_slice(time.to_rfc3339_opts(SecondsFormat::Micros, true).as_bytes()),
+    }
+}
+
+/// [`stamp`] of a time in a year of four digits and outside a leap second: of whatever Postgres gives.
+pub(crate) fn usual_stamp(time: Time) -> Option<[u8; STAMP_BYTES]> {
+    // Without the offset, which is none: chrono would add it.
+    let time = time.naive_utc();
     let (date, day_seconds, nanos) =
-        (time.date_naive(), time.num_seconds_from_midnight(), time.nanosecond());
-    // Years of four digits, and no leap second: whatever Postgres gives.
+        (time.date(), time.num_seconds_from_midnight(), time.nanosecond());
     let (Ok(year @ 0..=9999), 0..1_000_000_000) = (u32::try_from(date.year()), nanos) else {
-        out.extend_from_slice(time.to_rfc3339_opts(SecondsFormat::Micros, true).as_bytes());
-        return;
+        return None;
     };
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     digits(&mut text[..4], year);
@@ -35,7 +43,7 @@ pub fn push_stamp(out: &mut Vec<u8>, time: Time) {
     digits(&mut text[14..16], day_seconds / 60 % 60);
     digits(&mut text[17..19], day_seconds % 60);
     digits(&mut text[20..26], nanos / 1000);
-    out.extend_from_slice(&text);
+    Some(text)
 }
 
 const STAMP_BYTES: usize = 27;

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::Head;
+use crate::fields::Fields;
 use crate::{Error, Result};
 
 /// What to verify besides the chain itself.
@@ -89,7 +90,7 @@ impl Verification {
         let rows = sqlx::query(include_str!("../sql/chain.sql"));
         let mut rows = rows.bind(self.chain.as_uuid()).bind(self.first).fetch(conn);
         while let Some(row) = rows.try_next().await? {
-            self.verifier.feed(stored(&row)?);
+            self.verifier.feed(stored(&row, self.chain)?);
         }
         Ok(())
     }
@@ -105,9 +106,9 @@ impl Verification {
     ) -> impl Stream<Item = Result<String>> + Send + 'a {
         let rows = sqlx::query(include_str!("../sql/chain_in_period.sql"));
         let rows = rows.bind(self.chain.as_uuid()).bind(period.start).bind(period.end);
-        let verifier = &mut self.verifier;
+        let (verifier, chain) = (&mut self.verifier, self.chain);
         rows.fetch(conn).map_err(Error::from).try_filter_map(move |row| {
-            let text = stored(&row).and_then(|entry| {
+            let text = stored(&row, chain).and_then(|entry| {
                 verifier.feed(entry);
                 let is_in_period: bool = row.try_get(IN_PERIOD)?;
                 Ok(is_in_period.then(|| entry.canonical.to_owned()))
@@ -127,24 +128,25 @@ impl Verification {
 }
 
 /// The place of the column of `chain_in_period.sql` that `chain.sql` has not.
-const IN_PERIOD: usize = 13;
+const IN_PERIOD: usize = 12;
 
-/// The columns in the order of the statement.
-fn stored(row: &PgRow) -> sqlx::Result<Row<'_>> {
+/// The columns in the order of the statement, all of which has the chain `chain`.
+fn stored(row: &PgRow, chain: ChainId) -> sqlx::Result<Row<'_>> {
+    let mut fields = Fields::of(row);
     Ok(Row {
-        chain: row.try_get(0)?,
-        seq: row.try_get(1)?,
-        id: row.try_get(2)?,
-        action: row.try_get(3)?,
-        actor_type: row.try_get(4)?,
-        actor_id: row.try_get(5)?,
-        created_at: row.try_get(6)?,
-        detail: row.try_get(7)?,
-        origin: row.try_get(8)?,
-        outcome: row.try_get(9)?,
-        prev_hash: row.try_get(10)?,
-        hash: row.try_get(11)?,
-        canonical: row.try_get(12)?,
+        chain: chain.as_uuid(),
+        seq: fields.integer()?,
+        id: fields.id()?,
+        action: fields.text()?,
+        actor_type: fields.text()?,
+        actor_id: fields.text()?,
+        created_at: fields.time()?,
+        detail: fields.text()?,
+        origin: fields.text()?,
+        outcome: fields.text()?,
+        prev_hash: fields.maybe_bytes()?,
+        hash: fields.bytes()?,
+        canonical: fields.text()?,
     })
 }
 

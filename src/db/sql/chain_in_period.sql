@@ -1,6 +1,6 @@
 -- The whole chain $1, in order, and of each entry whether it was written in [$2, $3): the rows of section/audit_events.sql are among
 -- these.
-select chain, seq, id, action, actor_type, actor_id,
+select seq, id, action, actor_type, actor_id,
        -- A time beyond what a program can hold, 'infinity' for one, is another than that of the text: so is this.
        case when created_at between '0001-01-01' and '9999-12-31' then created_at
             else 'epoch'
