@@ -84,9 +84,9 @@ async fn summary(snapshot: &mut Snapshot, export: &Export, plan: Plan) -> db::Re
     let org = db::orgs::find(snapshot, id).await?;
     let org = org.ok_or(db::Error::NotFound("organisation"))?;
     let coverage = section::coverage_monthly(snapshot, id, period).await?;
-    let sla = section::remediation_sla(snapshot, id, period).await?;
+    let remediation = section::remediation_sla(snapshot, id, period).await?;
     let gaps = section::gaps(snapshot, id, period).await?;
-    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps.longest };
+    let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps.longest };
     let headline = section::headline(snapshot, id, period, figures).await?;
     Ok(Summary {
         org: Org { id: org.id, slug: org.slug, name: org.name, plan },
@@ -96,9 +96,9 @@ async fn summary(snapshot: &mut Snapshot, export: &Export, plan: Plan) -> db::Re
         top_risks: section::top_risks(snapshot, id, period).await?,
         exceptions: section::exceptions_in_numbers(snapshot, id, period).await?,
         audit: section::audit_range(snapshot, ChainId::Org(id), period).await?,
-        open_monthly: section::open_monthly(snapshot, id, period, &sla).await?,
+        open_monthly: section::open_monthly(snapshot, id, period, &remediation.levels).await?,
         coverage,
-        sla,
+        sla: remediation.levels,
         gaps: gaps.longest,
         gaps_total: gaps.total,
     })

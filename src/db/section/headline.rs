@@ -2,10 +2,11 @@
 
 use evidence::ids::OrgId;
 use evidence::metrics::{Ratio, RollForward};
-use evidence::pack::{Coverage, Gap, Headline, Sla, Spread};
+use evidence::pack::{Coverage, Gap, Headline, Sla};
 use evidence::time::Period;
 use sqlx::postgres::PgConnection;
 
+use super::Remediation;
 use crate::Result;
 use crate::column::Count;
 
@@ -15,7 +16,7 @@ pub(super) const SQL: &str = include_str!("../sql/section/headline.sql");
 #[derive(Debug, Clone, Copy)]
 pub struct Figures<'a> {
     pub coverage: &'a [Coverage],
-    pub sla: &'a [Sla],
+    pub remediation: &'a Remediation,
     pub gaps: &'a [Gap],
 }
 
@@ -26,11 +27,6 @@ struct Row {
     scans_partial: u64,
     scans_failed: u64,
     sources: u64,
-    resolved: u64,
-    mean: Option<f64>,
-    median: Option<f64>,
-    p90: Option<f64>,
-    max: Option<f64>,
     scans_expected: u64,
     scans_kept: u64,
 }
@@ -47,22 +43,16 @@ pub async fn headline(
             .fetch_one(conn)
             .await?;
     let scope = figures.coverage.iter().map(|month| month.scope);
-    let within = figures.sla.iter().map(|level| level.within_sla);
+    let within = figures.remediation.levels.iter().map(|level| level.within_sla);
     Ok(Headline {
         findings_in_period: row.findings_in_period,
-        roll_forward: total(figures.sla),
+        roll_forward: total(&figures.remediation.levels),
         scans_done: row.scans_done,
         scans_partial: row.scans_partial,
         scans_failed: row.scans_failed,
         sources: row.sources,
         longest_gap_hours: figures.gaps.first().map(|gap| gap.hours),
-        hours_to_resolve: Spread {
-            count: row.resolved,
-            mean: row.mean,
-            median: row.median,
-            p90: row.p90,
-            max: row.max,
-        },
+        hours_to_resolve: figures.remediation.hours_to_resolve,
         within_sla: sum(within),
         scope_coverage: sum(scope),
         cadence: Ratio::new(row.scans_kept, row.scans_expected),

@@ -1,80 +1,77 @@
 -- Per risk level as at detection: the roll-forward of the period, hours to resolve, ages of what is
--- open at its end, against the targets in force. $4: levels, $5: their targets in hours.
-with event as (
-  select risk_level,
-         kind,
-         status,
-         occurred_at >= $2 as in_period,
-         until is null or until >= $3 as at_end,
-         case when kind = 'resolved' and occurred_at >= $2
-              then date_part('epoch', occurred_at - open_since) / 3600 end as hours,
-         case when status = 'open' and (until is null or until >= $3)
-              then date_part('epoch', $3 - open_since) / 3600 end as age
-    from finding_events
-   where org_id = $1
-     and occurred_at < $3
-     and (until is null or until >= $2)
-),
--- A handful of classes instead of every event: what happens to all events of a class alike is counted once.
-class as (
-  select e.risk_level, kind, status, in_period, at_end,
-         count(*) as events,
-         count(e.hours) as resolutions,
-         sum(e.hours) as hours,
-         max(e.hours) as longest,
-         max(e.age) as oldest,
-         sum(e.age) as ages,
-         count(*) filter (where e.hours <= target.hours) as within_sla,
-         count(*) filter (where e.age > target.hours) as overdue
-    from event e
-    join unnest($4::text[], $5::bigint[]) as target (level, hours) on target.level = e.risk_level
-   group by e.risk_level, kind, status, in_period, at_end
+-- open at its end, against the targets in force; then one row over all levels, for its hours to resolve. $4:
+-- levels, $5: their targets in hours. Each part reads the events that it needs and no others.
+with target as (
+  select level, hours from unnest($4::text[], $5::bigint[]) as target (level, hours)
 ),
 -- A finding that is open up to the start has exactly one interval that reaches it.
-level as (
-  select risk_level,
-         sum(events) filter (where status = 'open' and not in_period) as open_at_start,
-         sum(events) filter (where kind = 'detected' and in_period) as opened,
-         sum(events) filter (where kind = 'reopened' and in_period) as reopened,
-         sum(events) filter (where kind = 'resolved' and in_period) as resolved,
-         sum(events) filter (where kind = 'accepted' and in_period) as accepted,
-         sum(events) filter (where kind = 'false_positive' and in_period) as false_positive,
-         sum(events) filter (where status = 'open' and at_end) as open_at_end,
-         sum(hours) / nullif(sum(resolutions), 0)::float8 as mean,
-         max(longest) as max,
-         max(oldest) as oldest_open_hours,
-         sum(ages) / nullif(sum(events) filter (where status = 'open' and at_end), 0)::float8 as mean_open_hours,
-         sum(within_sla) as within_sla,
-         sum(overdue) as overdue_open
-    from class
+at_start as (
+  select risk_level, count(*) as findings
+    from finding_events
+   where org_id = $1 and status = 'open' and occurred_at < $2 and (until is null or until >= $2)
    group by risk_level
 ),
--- By itself, so that only what was resolved is sorted.
-quantile as (
-  select risk_level, percentile_cont(array[0.5, 0.9]) within group (order by hours) as hours
-    from (select risk_level, date_part('epoch', occurred_at - open_since) / 3600 as hours
-            from finding_events
-           where org_id = $1 and kind = 'resolved'
-             and occurred_at >= $2 and occurred_at < $3) resolution
+event as (
+  select risk_level, kind, count(*) as events
+    from finding_events
+   where org_id = $1 and occurred_at >= $2 and occurred_at < $3
+   group by risk_level, kind
+),
+happened as (
+  select risk_level,
+         sum(events) filter (where kind = 'detected') as opened,
+         sum(events) filter (where kind = 'reopened') as reopened,
+         sum(events) filter (where kind = 'resolved') as resolved,
+         sum(events) filter (where kind = 'accepted') as accepted,
+         sum(events) filter (where kind = 'false_positive') as false_positive
+    from event
    group by risk_level
+),
+-- Level by level, and over all of them.
+resolution as (
+  select risk_level, count(*) as resolved, avg(hours) as mean, max(hours) as max,
+         percentile_cont(array[0.5, 0.9]) within group (order by hours) as quantiles,
+         count(*) filter (where hours <= target) as within_sla
+    from (select e.risk_level, date_part('epoch', e.occurred_at - e.open_since) / 3600 as hours, target.hours as target
+            from finding_events e
+            join target on target.level = e.risk_level
+           where e.org_id = $1 and e.kind = 'resolved' and e.occurred_at >= $2 and e.occurred_at < $3) resolved
+   group by grouping sets ((risk_level), ())
+),
+at_end as (
+  select risk_level, count(*) as findings, max(age) as oldest, avg(age) as mean,
+         count(*) filter (where age > target) as overdue
+    from (select e.risk_level, date_part('epoch', $3 - e.open_since) / 3600 as age, target.hours as target
+            from finding_events e
+            join target on target.level = e.risk_level
+           where e.org_id = $1 and e.status = 'open' and e.occurred_at < $3 and (e.until is null or e.until >= $3)) open
+   group by risk_level
+),
+wanted as (
+  select level, position from unnest($4::text[]) with ordinality as wanted (level, position)
+  union all
+  select null, null
 )
-select wanted.level as "risk_level!: Word<RiskLevel>",
-       coalesce(level.open_at_start, 0)::bigint as "open_at_start!: Count",
-       coalesce(level.opened, 0)::bigint as "opened!: Count",
-       coalesce(level.reopened, 0)::bigint as "reopened!: Count",
-       coalesce(level.resolved, 0)::bigint as "resolved!: Count",
-       coalesce(level.accepted, 0)::bigint as "accepted!: Count",
-       coalesce(level.false_positive, 0)::bigint as "false_positive!: Count",
-       coalesce(level.open_at_end, 0)::bigint as "open_at_end!: Count",
-       level.mean,
-       quantile.hours[1] as median,
-       quantile.hours[2] as p90,
-       level.max,
-       level.oldest_open_hours,
-       level.mean_open_hours,
-       coalesce(level.within_sla, 0)::bigint as "within_sla!: Count",
-       coalesce(level.overdue_open, 0)::bigint as "overdue_open!: Count"
-  from unnest($4::text[]) with ordinality as wanted (level, position)
-  left join level on level.risk_level = wanted.level
-  left join quantile on quantile.risk_level = wanted.level
+select wanted.level as "risk_level!: MaybeWord<RiskLevel>",
+       coalesce(at_start.findings, 0) as "open_at_start!: Count",
+       coalesce(happened.opened, 0)::bigint as "opened!: Count",
+       coalesce(happened.reopened, 0)::bigint as "reopened!: Count",
+       coalesce(happened.resolved, 0)::bigint as "resolved!: Count",
+       coalesce(happened.accepted, 0)::bigint as "accepted!: Count",
+       coalesce(happened.false_positive, 0)::bigint as "false_positive!: Count",
+       coalesce(at_end.findings, 0) as "open_at_end!: Count",
+       coalesce(resolution.resolved, 0) as "resolutions!: Count",
+       resolution.mean,
+       resolution.quantiles[1] as median,
+       resolution.quantiles[2] as p90,
+       resolution.max,
+       at_end.oldest as oldest_open_hours,
+       at_end.mean as mean_open_hours,
+       coalesce(resolution.within_sla, 0) as "within_sla!: Count",
+       coalesce(at_end.overdue, 0) as "overdue_open!: Count"
+  from wanted
+  left join at_start on at_start.risk_level = wanted.level
+  left join happened on happened.risk_level = wanted.level
+  left join resolution on resolution.risk_level is not distinct from wanted.level
+  left join at_end on at_end.risk_level = wanted.level
  order by wanted.position

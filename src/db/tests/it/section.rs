@@ -22,7 +22,7 @@ async fn rows(world: &World, period: Period) -> Vec<section::Finding> {
 
 async fn sla(world: &World, period: Period) -> Vec<Sla> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    section::remediation_sla(&mut snapshot, world.org, period).await.unwrap()
+    section::remediation_sla(&mut snapshot, world.org, period).await.unwrap().levels
 }
 
 async fn coverage(world: &World, period: Period) -> Vec<Coverage> {
@@ -181,7 +181,11 @@ async fn an_empty_period_has_every_row_and_no_percentage(pool: PgPool) {
         section::Gaps::default()
     );
     assert_eq!(section::top_risks(&mut snapshot, world.org, period).await.unwrap(), []);
-    let figures = section::Figures { coverage: &months, sla: &[], gaps: &[] };
+    let figures = section::Figures {
+        coverage: &months,
+        remediation: &section::Remediation::default(),
+        gaps: &[],
+    };
     let headline = section::headline(&mut snapshot, world.org, period, figures).await.unwrap();
     assert_eq!((headline.findings_in_period, headline.sources), (0, 0));
     assert_eq!(headline.cadence.percent(), None);
@@ -230,7 +234,11 @@ async fn coverage_counts_every_month_whether_scanned_or_not(pool: PgPool) {
     let gaps = section::gaps(&mut snapshot, world.org, whole).await.unwrap().longest;
     assert_eq!((gaps[0].from, gaps[0].hours), (at(240), f64::from(24 * 74 - 240)));
     assert_eq!(gaps[0].expected_interval_hours, Some(24));
-    let figures = section::Figures { coverage: &months, sla: &[], gaps: &gaps };
+    let figures = section::Figures {
+        coverage: &months,
+        remediation: &section::Remediation::default(),
+        gaps: &gaps,
+    };
     let headline = section::headline(&mut snapshot, world.org, whole, figures).await.unwrap();
     assert_eq!((headline.cadence.numerator, headline.cadence.denominator), (2, 74));
     assert_eq!((headline.scope_coverage.numerator, headline.scope_coverage.denominator), (1, 3));
