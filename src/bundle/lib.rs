@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod csv;
+mod deflate;
 pub mod digest;
 pub mod dsse;
 mod error;

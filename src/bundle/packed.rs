@@ -7,12 +7,11 @@
 
 use std::io::{self, Write};
 
-use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::deflate::Encoder;
 use crate::digest::{Digest, Hashing};
-use crate::zip::COMPRESSION;
 
 /// What a ZIP must know of an entry that was compressed before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,28 +26,22 @@ pub struct Packed {
 
 /// Compresses the bytes of one entry on their way to `W`. Constant memory.
 pub struct Packer<W: Write> {
-    encoder: DeflateEncoder<Hashing<W>>,
+    encoder: Encoder<Hashing<W>>,
     crc: crc32fast::Hasher,
     bytes: u64,
-    /// The compressor always gets whole blocks of one size, so that what it makes cannot depend on how its input was cut.
-    block: Vec<u8>,
 }
-
-const BLOCK_BYTES: usize = 64 * 1024;
 
 impl<W: Write> Packer<W> {
     pub fn new(writer: W) -> Self {
         Self {
-            encoder: DeflateEncoder::new(Hashing::new(writer), COMPRESSION),
+            encoder: Encoder::new(Hashing::new(writer)),
             crc: crc32fast::Hasher::new(),
             bytes: 0,
-            block: Vec::with_capacity(BLOCK_BYTES),
         }
     }
 
     /// Ends the entry and gives the writer back.
-    pub fn finish(mut self) -> Result<(W, Packed), Error> {
-        self.encoder.write_all(&self.block)?;
+    pub fn finish(self) -> Result<(W, Packed), Error> {
         let (mut writer, Digest { sha256, bytes, .. }) = self.encoder.finish()?.finish();
         writer.flush()?;
         let packed = Packed {
@@ -63,16 +56,10 @@ impl<W: Write> Packer<W> {
 
 impl<W: Write> Write for Packer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(BLOCK_BYTES - self.block.len());
-        let bytes = &bytes[..taken];
-        self.block.extend_from_slice(bytes);
-        if self.block.len() == BLOCK_BYTES {
-            self.encoder.write_all(&self.block)?;
-            self.block.clear();
-        }
+        self.encoder.write_all(bytes)?;
         self.crc.update(bytes);
-        self.bytes += taken as u64;
-        Ok(taken)
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     /// Does nothing: flushing the compressor would change the bytes.
@@ -147,7 +134,7 @@ mod tests {
     }
 
     proptest! {
-        // Each one compresses more than two blocks, twice.
+        // Each one compresses more than a chunk, twice.
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
