@@ -260,10 +260,9 @@ impl Log {
         let verification = Verification::begin(&mut snapshot, chain, &options).await;
         let mut verification = verification.map_err(trouble::database)?;
         {
-            let texts = verification.texts(&mut snapshot, self.period);
-            let mut texts = std::pin::pin!(texts);
-            while let Some(mut line) = next(&mut texts).await? {
-                line.push('\n');
+            let lines = verification.lines(&mut snapshot, self.period);
+            let mut lines = std::pin::pin!(lines);
+            while let Some(line) = next(&mut lines).await? {
                 sum.update(line.as_bytes());
                 press.add(line.as_bytes()).await.map_err(stage::unwrapped)?;
             }

@@ -96,10 +96,10 @@ impl Verification {
     }
 
     /// Reads the chain from its first entry to its end, whatever `since` said, and gives the canonical texts of the entries of
-    /// the period in order: the lines of `audit_events.ndjson`, and what `section/audit_events.sql` answers.
+    /// the period in order, each with a line feed: the lines of `audit_events.ndjson`, and what `section/audit_events.sql` answers.
     ///
     /// Time never goes back along a chain, so they are consecutive.
-    pub fn texts<'a>(
+    pub fn lines<'a>(
         &'a mut self,
         conn: &'a mut PgConnection,
         period: Period,
@@ -108,12 +108,12 @@ impl Verification {
         let rows = rows.bind(self.chain.as_uuid()).bind(period.start).bind(period.end);
         let (verifier, chain) = (&mut self.verifier, self.chain);
         rows.fetch(conn).map_err(Error::from).try_filter_map(move |row| {
-            let text = stored(&row, chain).and_then(|entry| {
+            let line = stored(&row, chain).and_then(|entry| {
                 verifier.feed(entry);
                 let is_in_period: bool = row.try_get(IN_PERIOD)?;
-                Ok(is_in_period.then(|| entry.canonical.to_owned()))
+                Ok(is_in_period.then(|| [entry.canonical, "\n"].concat()))
             });
-            future::ready(text.map_err(Error::from))
+            future::ready(line.map_err(Error::from))
         })
     }
 

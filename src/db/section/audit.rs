@@ -1,4 +1,4 @@
-//! Which part of the audit log belongs to a period. The texts themselves: `chain::Verification::texts`.
+//! Which part of the audit log belongs to a period. The texts themselves: `chain::Verification::lines`.
 
 use evidence::chain::ChainId;
 use evidence::pack::AuditRange;

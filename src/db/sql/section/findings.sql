@@ -57,8 +57,8 @@ select f.number,
        -- A complete scan of an open finding's source has seen the finding, or it would have been
        -- resolved; where that does not tell, the sightings do.
        greatest(e.last_seen_at,
-                case when e.status = 'open' and complete_scan.observed_at > e.occurred_at
-                     then complete_scan.observed_at end,
+                case when e.status = 'open' and source.last_complete_at > e.occurred_at
+                     then source.last_complete_at end,
                 sighting.observed_at,
                 case when f.sighted_until < $3 then f.sighted_until end) as "last_seen_at!",
        e.reopen_count,
@@ -86,12 +86,14 @@ select f.number,
   join findings f on f.org_id = $1 and f.number = story.number
   -- A few hundred, each looked up once: a hash join would lose the order.
   left join lateral (
-    select name from source where source.state_source_id = f.state_source_id limit 1) source on true
-  left join lateral (
-    select observed_at
-      from complete_scan
-     where complete_scan.state_source_id = f.state_source_id
-       and complete_scan.tool_family = f.tool_family
-     limit 1) complete_scan on true
+    select name,
+           (select observed_at
+              from complete_scan
+             where complete_scan.state_source_id = f.state_source_id
+               and complete_scan.tool_family = f.tool_family
+             limit 1) as last_complete_at
+      from source
+     where source.state_source_id = f.state_source_id
+     limit 1) source on true
   left join sighting on sighting.number = f.number
  order by f.number

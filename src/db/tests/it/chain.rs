@@ -263,7 +263,7 @@ async fn a_chain_that_is_not_there_is_empty_and_cannot_be_appended_to(pool: PgPo
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_texts_of_a_period_are_the_entries_of_the_period(pool: PgPool) {
+async fn the_lines_of_a_period_are_the_entries_of_the_period(pool: PgPool) {
     let world = World::new(pool).await;
     let chain = ChainId::Org(world.org);
     append(&world, chain).await;
@@ -275,16 +275,16 @@ async fn the_texts_of_a_period_are_the_entries_of_the_period(pool: PgPool) {
     let part = evidence::time::Period::new(from, to).unwrap();
     let options = Options::default();
     let mut verification = chain::Verification::begin(&mut tx, chain, &options).await.unwrap();
-    let texts: Vec<String> = verification.texts(&mut tx, part).try_collect().await.unwrap();
+    let lines: Vec<String> = verification.lines(&mut tx, part).try_collect().await.unwrap();
     let verdict = verification.finish().verdict;
     assert_eq!((verdict.status, verdict.checked), (Status::Ok, entries.len() as u64));
-    let expected: Vec<&str> = entries
+    let expected: Vec<String> = entries
         .iter()
         .filter(|entry| part.contains(entry.created_at))
-        .map(|entry| entry.canonical.as_str())
+        .map(|entry| format!("{}\n", entry.canonical))
         .collect();
     assert!(!expected.is_empty());
-    assert_eq!(texts, expected);
+    assert_eq!(lines, expected);
     let range = db::section::audit_range(&mut tx, chain, part).await.unwrap();
     assert_eq!((range.first_seq, range.entries), (Some(2), expected.len() as u64));
     let nothing = db::section::audit_range(&mut tx, chain, period(-9, -8)).await.unwrap();
