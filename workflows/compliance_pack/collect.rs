@@ -84,11 +84,13 @@ pub(super) async fn sections(
         period: export.period(),
         positions: positions.clone(),
     };
-    // The audit log is read and compressed beside everything else, where a second connection is at hand.
+    // The audit log is read and compressed beside everything else, and half of the figures beside the other half, where
+    // further connections are at hand.
     let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
     let beside =
         beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));
-    let facts = Facts::read(&mut snapshot, pack, &export, positions).await;
+    let second = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
+    let facts = Facts::read(&mut snapshot, second, &export, positions).await;
     let facts = facts.map_err(trouble::database)?;
     let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
@@ -102,24 +104,24 @@ pub(super) async fn sections(
     let Reader { scribe, mut recount, .. } = reader;
     let written = scribe.finish().await?;
     let moment = moment(snapshot.moment());
-    let Audit { staged: audit, digest, hashes } = match beside {
+    let audit = match beside {
         Some(log) => {
             snapshot.close().await.map_err(trouble::database)?;
             log.await.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))??
         }
         None => log.read(snapshot).await?,
     };
-    recount.audit_entries(digest.lines);
+    recount.audit_entries(audit.digest.lines);
     let tables: BTreeMap<_, _> =
         written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
     let tie_out = recount.check(&facts.summary, &tables)?;
-    let read = Read { moment, attempt: step.attempt(), written: &written, tie_out, audit: digest };
-    let notes = read.notes(logic, facts, hashes);
+    let read = Read { moment, attempt: step.attempt(), written: &written, tie_out, audit: &audit };
+    let notes = read.notes(logic, facts);
     let notes = serde_json::to_vec(&notes).map_err(trouble::internal)?;
     let key = Key::staging(&attempt, "notes.json");
     let notes = stage::put(&step.storage, key, "notes.json", notes).await?;
     let tables = written.tables.into_iter().map(|(staged, _)| staged);
-    Ok(Collected { notes, entries: tables.chain([written.data, audit]).collect() })
+    Ok(Collected { notes, entries: tables.chain([written.data, audit.staged]).collect() })
 }
 
 /// What was read, before it is told.
@@ -128,23 +130,23 @@ struct Read<'a> {
     attempt: u32,
     written: &'a Written,
     tie_out: TieOut,
-    audit: Digest,
+    audit: &'a Audit,
 }
 
 impl Read<'_> {
-    fn notes(self, logic: Logic, facts: Facts, hashes: Option<Hashes>) -> Notes {
+    fn notes(self, logic: Logic, facts: Facts) -> Notes {
         Notes {
-            sections: described(logic, self.written, self.audit),
+            sections: described(logic, self.written, &self.audit.digest),
             snapshot: self.moment,
             attempt: self.attempt,
             tie_out: self.tie_out,
             sequence_gaps: gaps(logic, &facts),
             retained: facts.retained,
             plan: plan(facts.plan),
-            changes: changes(logic, facts.done),
+            changes: changes(logic, &self.audit.done),
             summary: facts.summary,
             positions: facts.positions,
-            hashes,
+            hashes: self.audit.hashes.clone(),
         }
     }
 }
@@ -232,7 +234,7 @@ async fn next<T>(
     rows.try_next().await.map_err(trouble::database)
 }
 
-/// The audit log: re-hashed from its first entry, and of the period line by line the canonical texts.
+/// The audit log: re-hashed from its first entry, of the period line by line the canonical texts, and what was done.
 #[derive(Clone)]
 struct Log {
     storage: Storage,
@@ -247,6 +249,8 @@ struct Audit {
     staged: Staged,
     digest: Digest,
     hashes: Option<Hashes>,
+    /// What was done in the period, by action.
+    done: Vec<Done>,
 }
 
 impl Log {
@@ -267,12 +271,14 @@ impl Log {
                 press.add(line.as_bytes()).await.map_err(stage::unwrapped)?;
             }
         }
+        let done = section::audit_actions(&mut snapshot, chain, self.period).await;
+        let done = done.map_err(trouble::database)?;
         snapshot.close().await.map_err(trouble::database)?;
         // A chain that is not whole is the next step's to say, as it is by then.
         let hashes = attest::intact(verification.finish().verdict, &self.positions).ok();
         let (packed, digest) = (press.finish().await.map_err(stage::unwrapped)?, sum.finish());
         let staged = Staged::lines(pack::AUDIT_EVENTS, key, digest.clone()).packed(packed);
-        Ok(Audit { staged, digest, hashes })
+        Ok(Audit { staged, digest, hashes, done })
     }
 }
 
@@ -297,12 +303,12 @@ fn plan(version: PlanVersion) -> PlanInForce {
     PlanInForce { plan: version.plan, since: version.since, window_days }
 }
 
-fn changes(logic: Logic, done: Vec<Done>) -> Changes {
-    let count = |done: Done| {
-        let Done { action, entries, first_seq, last_seq } = done;
+fn changes(logic: Logic, done: &[Done]) -> Changes {
+    let count = |done: &Done| {
+        let Done { action, entries, first_seq, last_seq } = done.clone();
         ActionCount { action, entries, first_seq, last_seq }
     };
-    Changes { queries: logic.of_changes(), actions: done.into_iter().map(count).collect() }
+    Changes { queries: logic.of_changes(), actions: done.iter().map(count).collect() }
 }
 
 /// The database's clock is behind ours: the period is not over there, and something may yet happen in it.
@@ -321,7 +327,7 @@ fn over(Period { end, .. }: Period, now: Time) -> Result<(), Failure> {
 }
 
 /// What `provenance.json` says of each entry, with the statements as they were asked.
-fn described(logic: Logic, written: &Written, audit: Digest) -> Vec<Section> {
+fn described(logic: Logic, written: &Written, audit: &Digest) -> Vec<Section> {
     let table = |(staged, counted): &(Staged, Counted)| {
         Section::table(&staged.entry, counted.clone(), logic.of_entry(&staged.entry))
     };
@@ -329,7 +335,7 @@ fn described(logic: Logic, written: &Written, audit: Digest) -> Vec<Section> {
     let data = logic.of_entry(pack::DATA_JSON);
     sections.push(Section::file(pack::DATA_JSON, written.data.digest(), data));
     let events = logic.of_entry(pack::AUDIT_EVENTS);
-    sections.push(Section::lines(pack::AUDIT_EVENTS, audit, events));
+    sections.push(Section::lines(pack::AUDIT_EVENTS, audit.clone(), events));
     sections
 }
 

@@ -3,12 +3,15 @@
 
 use bundle::json;
 use db::exports::Export;
-use db::section::{self, Done, Figures, PlanVersion, Retained, Sequence, Snapshot};
+use db::section::{
+    self, Counts, Figures, Gaps, PlanVersion, Remediation, Retained, Sequence, Snapshot,
+};
+use evidence::backlog::OpenMonth;
 use evidence::chain::{CANONICAL_VERSION, ChainId};
-use evidence::ids::ExportId;
+use evidence::ids::{ExportId, OrgId};
 use evidence::org::Plan;
-use evidence::pack::{Org, Summary};
-use evidence::time::Period;
+use evidence::pack::{AuditRange, Coverage, Exceptions, Org, Summary, TopRisk};
+use evidence::time::{Period, Time};
 use serde::{Deserialize, Serialize};
 
 use super::BuildPack;
@@ -19,8 +22,6 @@ pub(super) struct Facts {
     pub(super) retained: Option<Retained>,
     pub(super) positions: Positions,
     pub(super) plan: PlanVersion,
-    /// What was done in the period, by action.
-    pub(super) done: Vec<Done>,
 }
 
 /// The positions of the audit chain that the attestation speaks of.
@@ -55,22 +56,33 @@ pub(super) struct Earlier {
 }
 
 impl Facts {
+    /// Reads one half of the figures over `beside`, where there is such a connection, while the other one is read.
     pub(super) async fn read(
         snapshot: &mut Snapshot,
-        pack: BuildPack,
+        beside: Option<Snapshot>,
         export: &Export,
         positions: Positions,
     ) -> db::Result<Self> {
-        let period = export.period();
-        let plan = section::plan(snapshot, pack.org, period).await?;
-        Ok(Self {
-            summary: summary(snapshot, export, plan.plan).await?,
-            done: section::audit_actions(snapshot, ChainId::Org(pack.org), period).await?,
-            plan,
-            sequence: section::sequence(snapshot, pack.org).await?,
-            retained: section::retention(snapshot, pack.org).await?,
-            positions,
-        })
+        let (org, period) = (export.org_id, export.period());
+        let plan = section::plan(snapshot, org, period).await?;
+        let retained = section::retention(snapshot, org).await?;
+        let named = named(snapshot, org, plan.plan).await?;
+        let generated_at = snapshot.moment().taken_at;
+        let (followed, looked) = match beside {
+            Some(mut beside) => {
+                let followed = Followed::read(snapshot, org, period);
+                let both = tokio::try_join!(followed, Looked::read(&mut beside, org, period))?;
+                beside.close().await?;
+                both
+            }
+            None => (
+                Followed::read(snapshot, org, period).await?,
+                Looked::read(snapshot, org, period).await?,
+            ),
+        };
+        let sequence = looked.sequence.clone();
+        let summary = summary(Of { org: named, period, generated_at }, followed, looked);
+        Ok(Self { summary, sequence, retained, positions, plan })
     }
 
     pub(super) fn period(&self) -> Period {
@@ -78,30 +90,80 @@ impl Facts {
     }
 }
 
-async fn summary(snapshot: &mut Snapshot, export: &Export, plan: Plan) -> db::Result<Summary> {
-    let generated_at = snapshot.moment().taken_at;
-    let (id, period) = (export.org_id, export.period());
+async fn named(snapshot: &mut Snapshot, id: OrgId, plan: Plan) -> db::Result<Org> {
     let org = db::orgs::find(snapshot, id).await?;
     let org = org.ok_or(db::Error::NotFound("organisation"))?;
-    let coverage = section::coverage_monthly(snapshot, id, period).await?;
-    let remediation = section::remediation_sla(snapshot, id, period).await?;
-    let gaps = section::gaps(snapshot, id, period).await?;
+    Ok(Org { id: org.id, slug: org.slug, name: org.name, plan })
+}
+
+/// What became of the findings: about half of the work.
+struct Followed {
+    remediation: Remediation,
+    open_monthly: Vec<OpenMonth>,
+    top_risks: Vec<TopRisk>,
+}
+
+impl Followed {
+    async fn read(snapshot: &mut Snapshot, org: OrgId, period: Period) -> db::Result<Self> {
+        let remediation = section::remediation_sla(snapshot, org, period).await?;
+        let levels = &remediation.levels;
+        Ok(Self {
+            open_monthly: section::open_monthly(snapshot, org, period, levels).await?,
+            top_risks: section::top_risks(snapshot, org, period).await?,
+            remediation,
+        })
+    }
+}
+
+/// What was looked at, and what was left out: the other half.
+struct Looked {
+    counts: Counts,
+    coverage: Vec<Coverage>,
+    gaps: Gaps,
+    exceptions: Exceptions,
+    audit: AuditRange,
+    sequence: Sequence,
+}
+
+impl Looked {
+    async fn read(snapshot: &mut Snapshot, org: OrgId, period: Period) -> db::Result<Self> {
+        Ok(Self {
+            counts: section::counts(snapshot, org, period).await?,
+            coverage: section::coverage_monthly(snapshot, org, period).await?,
+            gaps: section::gaps(snapshot, org, period).await?,
+            exceptions: section::exceptions_in_numbers(snapshot, org, period).await?,
+            audit: section::audit_range(snapshot, ChainId::Org(org), period).await?,
+            sequence: section::sequence(snapshot, org).await?,
+        })
+    }
+}
+
+/// Whose summary it is, and of when.
+struct Of {
+    org: Org,
+    period: Period,
+    generated_at: Time,
+}
+
+fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
+    let Of { org, period, generated_at } = of;
+    let Followed { remediation, open_monthly, top_risks } = followed;
+    let Looked { counts, coverage, gaps, exceptions, audit, .. } = looked;
     let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps.longest };
-    let headline = section::headline(snapshot, id, period, figures).await?;
-    Ok(Summary {
-        org: Org { id: org.id, slug: org.slug, name: org.name, plan },
+    Summary {
+        org,
         period,
         generated_at,
-        headline,
-        top_risks: section::top_risks(snapshot, id, period).await?,
-        exceptions: section::exceptions_in_numbers(snapshot, id, period).await?,
-        audit: section::audit_range(snapshot, ChainId::Org(id), period).await?,
-        open_monthly: section::open_monthly(snapshot, id, period, &remediation.levels).await?,
+        headline: counts.headline(figures),
+        top_risks,
+        exceptions,
+        audit,
+        open_monthly,
         coverage,
         sla: remediation.levels,
         gaps: gaps.longest,
         gaps_total: gaps.total,
-    })
+    }
 }
 
 async fn chain(snapshot: &mut Snapshot, chain: ChainId) -> db::Result<json::Chain> {

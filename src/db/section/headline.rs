@@ -20,8 +20,9 @@ pub struct Figures<'a> {
     pub gaps: &'a [Gap],
 }
 
-/// One row: what cannot be summed up from the tables.
-struct Row {
+/// What cannot be summed up from the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts {
     findings_in_period: u64,
     scans_done: u64,
     scans_partial: u64,
@@ -31,32 +32,32 @@ struct Row {
     scans_kept: u64,
 }
 
-/// Sums from the tables where they can be summed, the rest asked of the same moment.
-pub async fn headline(
-    conn: &mut PgConnection,
-    org: OrgId,
-    period: Period,
-    figures: Figures<'_>,
-) -> Result<Headline> {
-    let row =
-        sqlx::query_file_as!(Row, "sql/section/headline.sql", org.0, period.start, period.end,)
-            .fetch_one(conn)
-            .await?;
-    let scope = figures.coverage.iter().map(|month| month.scope);
-    let within = figures.remediation.levels.iter().map(|level| level.within_sla);
-    Ok(Headline {
-        findings_in_period: row.findings_in_period,
-        roll_forward: total(&figures.remediation.levels),
-        scans_done: row.scans_done,
-        scans_partial: row.scans_partial,
-        scans_failed: row.scans_failed,
-        sources: row.sources,
-        longest_gap_hours: figures.gaps.first().map(|gap| gap.hours),
-        hours_to_resolve: figures.remediation.hours_to_resolve,
-        within_sla: sum(within),
-        scope_coverage: sum(scope),
-        cadence: Ratio::new(row.scans_kept, row.scans_expected),
-    })
+/// Asked of the same moment as the tables.
+pub async fn counts(conn: &mut PgConnection, org: OrgId, period: Period) -> Result<Counts> {
+    Ok(sqlx::query_file_as!(Counts, "sql/section/headline.sql", org.0, period.start, period.end,)
+        .fetch_one(conn)
+        .await?)
+}
+
+impl Counts {
+    /// With the sums of the tables.
+    pub fn headline(self, figures: Figures<'_>) -> Headline {
+        let scope = figures.coverage.iter().map(|month| month.scope);
+        let within = figures.remediation.levels.iter().map(|level| level.within_sla);
+        Headline {
+            findings_in_period: self.findings_in_period,
+            roll_forward: total(&figures.remediation.levels),
+            scans_done: self.scans_done,
+            scans_partial: self.scans_partial,
+            scans_failed: self.scans_failed,
+            sources: self.sources,
+            longest_gap_hours: figures.gaps.first().map(|gap| gap.hours),
+            hours_to_resolve: figures.remediation.hours_to_resolve,
+            within_sla: sum(within),
+            scope_coverage: sum(scope),
+            cadence: Ratio::new(self.scans_kept, self.scans_expected),
+        }
+    }
 }
 
 fn sum(ratios: impl Iterator<Item = Ratio>) -> Ratio {

@@ -28,7 +28,7 @@ pub use backlog::open_monthly;
 pub use coverage::{Gaps, coverage_monthly, gaps};
 pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
 pub use finding::{Finding, Sequence, findings, sequence, top_risks};
-pub use headline::{Figures, headline};
+pub use headline::{Counts, Figures, counts};
 pub use plan::{PlanVersion, plan};
 pub use remediation::{Remediation, remediation_sla};
 pub use retention::{Retained, retention};

@@ -87,7 +87,7 @@ async fn read(state: &State, (org, period): Key) -> Result<Glance> {
     let top_risks = section::top_risks(&mut moment, org, period).await?;
     let audit = section::audit_range(&mut moment, ChainId::Org(org), period).await?;
     let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps };
-    let headline = section::headline(&mut moment, org, period, figures).await?;
+    let headline = section::counts(&mut moment, org, period).await?.headline(figures);
     moment.close().await?;
     Ok(Glance { counted_at, headline, coverage, sla: remediation.levels, gaps, top_risks, audit })
 }

@@ -186,7 +186,8 @@ async fn an_empty_period_has_every_row_and_no_percentage(pool: PgPool) {
         remediation: &section::Remediation::default(),
         gaps: &[],
     };
-    let headline = section::headline(&mut snapshot, world.org, period, figures).await.unwrap();
+    let headline =
+        section::counts(&mut snapshot, world.org, period).await.unwrap().headline(figures);
     assert_eq!((headline.findings_in_period, headline.sources), (0, 0));
     assert_eq!(headline.cadence.percent(), None);
 }
@@ -239,7 +240,8 @@ async fn coverage_counts_every_month_whether_scanned_or_not(pool: PgPool) {
         remediation: &section::Remediation::default(),
         gaps: &gaps,
     };
-    let headline = section::headline(&mut snapshot, world.org, whole, figures).await.unwrap();
+    let headline =
+        section::counts(&mut snapshot, world.org, whole).await.unwrap().headline(figures);
     assert_eq!((headline.cadence.numerator, headline.cadence.denominator), (2, 74));
     assert_eq!((headline.scope_coverage.numerator, headline.scope_coverage.denominator), (1, 3));
     assert_eq!((headline.scans_done, headline.scans_partial), (2, 1));
