@@ -9,6 +9,7 @@ mod scope;
 pub mod api_keys;
 pub mod chain;
 pub mod chain_checks;
+pub mod commit;
 pub mod deletion;
 pub mod erasure;
 pub mod exports;

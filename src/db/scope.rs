@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::Result;
+use crate::{Result, commit};
 
 /// A transaction that sees and changes the rows of one organisation only. Dropped: rolled back.
 pub struct OrgTx {
@@ -33,6 +33,11 @@ impl OrgTx {
 
     pub async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)
+    }
+
+    /// Commits by [`commit::sharing_flush`]: where many add to the organisation's chain at once.
+    pub async fn commit_sharing_flush(self) -> Result<()> {
+        commit::sharing_flush(self.tx).await
     }
 
     pub async fn rollback(self) -> Result<()> {

@@ -65,7 +65,7 @@ async fn write(pool: PgPool, org: OrgId, until: Instant, appended: Arc<AtomicU64
             outcome: Outcome::Success,
         };
         db::chain::append(&mut tx, ChainId::Org(org), draft).await?;
-        tx.commit().await?;
+        tx.commit_sharing_flush().await?;
         appended.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())

@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //! - An entry is appended in the transaction of the change it records, under a lock on the chain's
-//!   head row that is held until that transaction ends: append last.
+//!   head row that is held until that transaction ends: append last. Where many do so at once it ends by
+//!   [`crate::commit::sharing_flush`].
 //! - The time of an entry is taken under that lock, so time never goes back along a chain.
 //! - Nothing is ever changed or removed.
 //!

@@ -192,7 +192,7 @@ impl File {
         let stream = self.read(scope, range).await?;
         let mut tx = scope.begin().await?;
         db::exports::downloaded(&mut tx, scope.org.id, self.id, length, &scope.cause()).await?;
-        tx.commit().await?;
+        tx.commit_sharing_flush().await?;
         let key = self.key.clone();
         Ok(Body::from_bytes_stream(stream.map_err(move |error| {
             tracing::error!(%key, cause = %crate::errors::describe(&error), "a download broke off");

@@ -119,7 +119,7 @@ impl Api {
         let id = FindingId(finding_id.0);
         let finding =
             db::findings::decide(&mut tx, id, resolution.into(), &reason, &scope.cause()).await?;
-        tx.commit().await?;
+        tx.commit_sharing_flush().await?;
         Ok(Json(finding.into()))
     }
 }

@@ -189,6 +189,8 @@ pub(crate) async fn hand_in(
     let asked = key.asked(scope, &hex::encode(file.sha256));
     let mut tx = scope.begin().await?;
     if let Some(receipt) = asked.answered(&mut tx).await? {
+        // Of the first time it is not known yet whether the disk has it.
+        tx.commit_sharing_flush().await?;
         return Ok(receipt);
     }
     let source = db::state_sources::ensure(
@@ -215,7 +217,7 @@ pub(crate) async fn hand_in(
     let ingested = db::scans::ingest(&mut tx, ingest).await?;
     let receipt = Receipt::new(ingested, observed_by);
     asked.keep(&mut tx, &receipt).await?;
-    tx.commit().await?;
+    tx.commit_sharing_flush().await?;
     Ok(receipt)
 }
 

@@ -204,7 +204,7 @@ async fn decide(request: Request) -> Result<Response> {
         let finding = findings::find_by_number(&mut tx, scope.org.id, number(&request)?).await?;
         let finding = finding.ok_or(Denied::NotFound("finding"))?;
         findings::decide(&mut tx, finding.id, decision, &decided.reason, &scope.cause()).await?;
-        tx.commit().await?;
+        tx.commit_sharing_flush().await?;
         Ok(finding.number)
     }
     .await;

@@ -28,7 +28,7 @@ fn entry() -> Draft {
 async fn append(world: &World, chain: ChainId) {
     let mut tx = world.tx().await;
     chain::append(&mut tx, chain, entry()).await.unwrap();
-    tx.commit().await.unwrap();
+    tx.commit_sharing_flush().await.unwrap();
 }
 
 /// What somebody with the owner's rights and no scruples does.

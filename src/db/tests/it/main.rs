@@ -4,6 +4,7 @@
 
 mod chain;
 mod chain_checks;
+mod commit;
 mod deletion;
 mod distribution;
 mod erasure;

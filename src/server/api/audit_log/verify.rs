@@ -60,7 +60,7 @@ async fn append(state: &State, chain: ChainId, draft: Draft) -> Result<()> {
     let mut tx = state.pool.begin().await?;
     scope(&mut tx, chain).await?;
     db::chain::append(&mut tx, chain, draft).await?;
-    Ok(tx.commit().await?)
+    Ok(db::commit::sharing_flush(tx).await?)
 }
 
 async fn scope(conn: &mut sqlx::PgConnection, chain: ChainId) -> Result<()> {
