@@ -13,6 +13,7 @@ mod doctor;
 mod document;
 mod drill;
 mod exchange;
+mod flush;
 mod guide;
 mod install;
 mod log;
