@@ -3,14 +3,12 @@
 
 use bundle::json;
 use db::exports::Export;
-use db::section::{
-    self, Counts, Figures, Gaps, PlanVersion, Remediation, Retained, Sequence, Snapshot,
-};
+use db::section::{self, Counts, Figures, Gaps, PlanVersion, Retained, Sequence, Snapshot};
 use evidence::backlog::OpenMonth;
 use evidence::chain::{CANONICAL_VERSION, ChainId};
 use evidence::ids::{ExportId, OrgId};
 use evidence::org::Plan;
-use evidence::pack::{AuditRange, Coverage, Exceptions, Org, Summary, TopRisk};
+use evidence::pack::{AuditRange, Coverage, Exceptions, Org, Sla, Summary, TopRisk};
 use evidence::time::{Period, Time};
 use serde::{Deserialize, Serialize};
 
@@ -98,19 +96,18 @@ async fn named(snapshot: &mut Snapshot, id: OrgId, plan: Plan) -> db::Result<Org
 
 /// What became of the findings: about half of the work.
 struct Followed {
-    remediation: Remediation,
+    sla: Vec<Sla>,
     open_monthly: Vec<OpenMonth>,
     top_risks: Vec<TopRisk>,
 }
 
 impl Followed {
     async fn read(snapshot: &mut Snapshot, org: OrgId, period: Period) -> db::Result<Self> {
-        let remediation = section::remediation_sla(snapshot, org, period).await?;
-        let levels = &remediation.levels;
+        let sla = section::remediation_sla(snapshot, org, period).await?;
         Ok(Self {
-            open_monthly: section::open_monthly(snapshot, org, period, levels).await?,
+            open_monthly: section::open_monthly(snapshot, org, period, &sla).await?,
             top_risks: section::top_risks(snapshot, org, period).await?,
-            remediation,
+            sla,
         })
     }
 }
@@ -147,9 +144,9 @@ struct Of {
 
 fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
     let Of { org, period, generated_at } = of;
-    let Followed { remediation, open_monthly, top_risks } = followed;
+    let Followed { sla, open_monthly, top_risks } = followed;
     let Looked { counts, coverage, gaps, exceptions, audit, .. } = looked;
-    let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps.longest };
+    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps.longest };
     Summary {
         org,
         period,
@@ -160,7 +157,7 @@ fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
         audit,
         open_monthly,
         coverage,
-        sla: remediation.levels,
+        sla,
         gaps: gaps.longest,
         gaps_total: gaps.total,
     }

@@ -30,7 +30,7 @@ pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
 pub use finding::{Finding, Sequence, findings, sequence, top_risks};
 pub use headline::{Counts, Figures, counts};
 pub use plan::{PlanVersion, plan};
-pub use remediation::{Remediation, remediation_sla};
+pub use remediation::remediation_sla;
 pub use retention::{Retained, retention};
 pub use scan::{Scan, scans};
 pub use setting::{CustomRule, StateSource, custom_rules, state_sources};

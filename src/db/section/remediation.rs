@@ -10,14 +10,13 @@ use evidence::time::Period;
 use sqlx::postgres::PgConnection;
 
 use crate::Result;
-use crate::column::{Count, MaybeWord};
+use crate::column::{Count, Word};
 
 pub(super) const SQL: &str = include_str!("../sql/section/remediation_sla.sql");
 
 /// One row of the answer.
 struct Row {
-    /// Absent: over all levels.
-    risk_level: Option<RiskLevel>,
+    risk_level: RiskLevel,
     open_at_start: u64,
     opened: u64,
     reopened: u64,
@@ -25,7 +24,6 @@ struct Row {
     accepted: u64,
     false_positive: u64,
     open_at_end: u64,
-    resolutions: u64,
     mean: Option<f64>,
     median: Option<f64>,
     p90: Option<f64>,
@@ -36,16 +34,7 @@ struct Row {
     overdue_open: u64,
 }
 
-/// How findings were closed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Remediation {
-    /// One per risk level, the most severe first, levels without findings included.
-    pub levels: Vec<Sla>,
-    /// Over all levels.
-    pub hours_to_resolve: Spread,
-}
-
-/// The rows of `remediation_sla.csv`, and what cannot be summed up from them.
+/// One row per risk level, the most severe first, levels without findings included.
 ///
 /// Levels are as at detection. Hours to resolve run from the latest opening to the scan that did not
 /// show the drift any more, for findings resolved in the period; ages of open findings run to its
@@ -54,7 +43,7 @@ pub async fn remediation_sla(
     conn: &mut PgConnection,
     org: OrgId,
     period: Period,
-) -> Result<Remediation> {
+) -> Result<Vec<Sla>> {
     let levels: Vec<String> =
         RiskLevel::ALL.iter().map(|level| level.as_str().to_owned()).collect();
     let targets: Vec<i64> =
@@ -70,40 +59,34 @@ pub async fn remediation_sla(
     )
     .fetch_all(conn)
     .await?;
-    let mut remediation = Remediation::default();
-    for row in rows {
-        match row.risk_level {
-            Some(level) => remediation.levels.push(row.of(level)),
-            None => remediation.hours_to_resolve = row.spread(),
-        }
-    }
-    Ok(remediation)
+    Ok(rows.into_iter().map(Sla::from).collect())
 }
 
-impl Row {
-    fn spread(&self) -> Spread {
-        let Self { resolutions: count, mean, median, p90, max, .. } = *self;
-        Spread { count, mean, median, p90, max }
-    }
-
-    fn of(&self, risk_level: RiskLevel) -> Sla {
-        Sla {
-            risk_level,
+impl From<Row> for Sla {
+    fn from(row: Row) -> Self {
+        Self {
+            risk_level: row.risk_level,
             roll_forward: RollForward {
-                open_at_start: self.open_at_start,
-                opened: self.opened,
-                reopened: self.reopened,
-                resolved: self.resolved,
-                accepted: self.accepted,
-                false_positive: self.false_positive,
-                open_at_end: self.open_at_end,
+                open_at_start: row.open_at_start,
+                opened: row.opened,
+                reopened: row.reopened,
+                resolved: row.resolved,
+                accepted: row.accepted,
+                false_positive: row.false_positive,
+                open_at_end: row.open_at_end,
             },
-            hours_to_resolve: self.spread(),
-            oldest_open_hours: self.oldest_open_hours,
-            mean_open_hours: self.mean_open_hours,
-            target_hours: sla::target_hours(risk_level),
-            within_sla: Ratio::new(self.within_sla, self.resolved + self.overdue_open),
-            overdue_open: self.overdue_open,
+            hours_to_resolve: Spread {
+                count: row.resolved,
+                mean: row.mean,
+                median: row.median,
+                p90: row.p90,
+                max: row.max,
+            },
+            oldest_open_hours: row.oldest_open_hours,
+            mean_open_hours: row.mean_open_hours,
+            target_hours: sla::target_hours(row.risk_level),
+            within_sla: Ratio::new(row.within_sla, row.resolved + row.overdue_open),
+            overdue_open: row.overdue_open,
         }
     }
 }

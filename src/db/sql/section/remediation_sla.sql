@@ -1,6 +1,6 @@
 -- Per risk level as at detection: the roll-forward of the period, hours to resolve, ages of what is
--- open at its end, against the targets in force; then one row over all levels, for its hours to resolve. $4:
--- levels, $5: their targets in hours. Each part reads the events that it needs and no others.
+-- open at its end, against the targets in force. $4: levels, $5: their targets in hours. Each part reads
+-- the events that it needs and no others.
 with target as (
   select level, hours from unnest($4::text[], $5::bigint[]) as target (level, hours)
 ),
@@ -27,16 +27,15 @@ happened as (
     from event
    group by risk_level
 ),
--- Level by level, and over all of them.
 resolution as (
-  select risk_level, count(*) as resolved, avg(hours) as mean, max(hours) as max,
+  select risk_level, avg(hours) as mean, max(hours) as max,
          percentile_cont(array[0.5, 0.9]) within group (order by hours) as quantiles,
          count(*) filter (where hours <= target) as within_sla
     from (select e.risk_level, date_part('epoch', e.occurred_at - e.open_since) / 3600 as hours, target.hours as target
             from finding_events e
             join target on target.level = e.risk_level
            where e.org_id = $1 and e.kind = 'resolved' and e.occurred_at >= $2 and e.occurred_at < $3) resolved
-   group by grouping sets ((risk_level), ())
+   group by risk_level
 ),
 at_end as (
   select risk_level, count(*) as findings, max(age) as oldest, avg(age) as mean,
@@ -46,13 +45,8 @@ at_end as (
             join target on target.level = e.risk_level
            where e.org_id = $1 and e.status = 'open' and e.occurred_at < $3 and (e.until is null or e.until >= $3)) open
    group by risk_level
-),
-wanted as (
-  select level, position from unnest($4::text[]) with ordinality as wanted (level, position)
-  union all
-  select null, null
 )
-select wanted.level as "risk_level!: MaybeWord<RiskLevel>",
+select wanted.level as "risk_level!: Word<RiskLevel>",
        coalesce(at_start.findings, 0) as "open_at_start!: Count",
        coalesce(happened.opened, 0)::bigint as "opened!: Count",
        coalesce(happened.reopened, 0)::bigint as "reopened!: Count",
@@ -60,7 +54,6 @@ select wanted.level as "risk_level!: MaybeWord<RiskLevel>",
        coalesce(happened.accepted, 0)::bigint as "accepted!: Count",
        coalesce(happened.false_positive, 0)::bigint as "false_positive!: Count",
        coalesce(at_end.findings, 0) as "open_at_end!: Count",
-       coalesce(resolution.resolved, 0) as "resolutions!: Count",
        resolution.mean,
        resolution.quantiles[1] as median,
        resolution.quantiles[2] as p90,
@@ -69,9 +62,9 @@ select wanted.level as "risk_level!: MaybeWord<RiskLevel>",
        at_end.mean as mean_open_hours,
        coalesce(resolution.within_sla, 0) as "within_sla!: Count",
        coalesce(at_end.overdue, 0) as "overdue_open!: Count"
-  from wanted
+  from unnest($4::text[]) with ordinality as wanted (level, position)
   left join at_start on at_start.risk_level = wanted.level
   left join happened on happened.risk_level = wanted.level
-  left join resolution on resolution.risk_level is not distinct from wanted.level
+  left join resolution on resolution.risk_level = wanted.level
   left join at_end on at_end.risk_level = wanted.level
  order by wanted.position

@@ -29,7 +29,7 @@ async fn tie_out(world: &World, period: Period) -> u64 {
             tally.add(row.number, row.risk_level, row.roll_forward()).unwrap();
         }
     }
-    let sla = section::remediation_sla(&mut snapshot, world.org, period).await.unwrap().levels;
+    let sla = section::remediation_sla(&mut snapshot, world.org, period).await.unwrap();
     let reported = sla.iter().map(|level| (level.risk_level, level.roll_forward)).collect();
     tally.check(&reported).unwrap();
     tally.findings()
