@@ -1,4 +1,4 @@
-//! A fast encoder of the deflate format (RFC 1951) for text made of rows: two to three times as fast as zlib's level 2 on the
+//! A fast encoder of the deflate format (RFC 1951) for text made of rows: 1.8 to 3 times as fast as zlib's level 2 on the large
 //! entries of a pack, and a little denser. It looks for repetitions greedily and with little memory, and spends its time
 //! where rows repay it: a match at the distance of the last one is tried first.
 //!

@@ -61,7 +61,7 @@ async fn whoever_returns_from_a_shared_flush_finds_the_log_on_disk_up_to_there(p
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
-async fn the_wait_is_the_one_that_the_operator_has_set(pool: PgPool) {
+async fn what_the_operator_has_set_is_in_force_again_after_a_shared_flush(pool: PgPool) {
     let mut world = World::new(pool).await;
     for level in ["on", "local", "remote_write", "remote_apply", "off"] {
         world = committing_by(world, level).await;
