@@ -11,7 +11,7 @@ use render::Chromium;
 use server::limiter::{self, Limiter};
 use server::{Parts, Probe, Verifier};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use storage::Storage;
 use workflows::{Authority, Keys, Ports, Product, Proof};
 
@@ -125,8 +125,8 @@ pub(crate) fn limiter(config: &Config) -> Result<Limiter> {
 
 /// Connections as one role. None is opened yet: the service starts, and says what is missing, without its database.
 pub(crate) fn pool(url: &Secret, connections: u32) -> Result<PgPool> {
-    let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_LIMIT);
-    Ok(options.connect_lazy_with(connection(url)?))
+    let options = db::pool::options(db::pool::FRESH).max_connections(connections);
+    Ok(options.acquire_timeout(ACQUIRE_LIMIT).connect_lazy_with(connection(url)?))
 }
 
 /// One connection, as it is described.

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod members;
 pub mod operations;
 pub mod orgs;
+pub mod pool;
 pub mod retention;
 pub mod rules;
 pub mod scans;

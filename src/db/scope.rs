@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 
 use evidence::ids::OrgId;
 use sqlx::postgres::PgConnection;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{Result, commit};
@@ -22,8 +22,9 @@ pub struct OrgTx {
 
 impl OrgTx {
     pub async fn begin(pool: &PgPool, org: OrgId) -> Result<Self> {
-        let mut tx = pool.begin().await?;
-        scope(&mut tx, org).await?;
+        // One message: an id is digits and hyphens.
+        let begin = format!("begin; set local driftpack.org_id = '{}'", org.0);
+        let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { tx, org })
     }
 

@@ -2,7 +2,7 @@
 
 pub mod tamper;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPool;
 
 /// The pool's database with the application's tables, as their owner.
 pub async fn migrated(pool: PgPool) -> PgPool {
@@ -13,7 +13,7 @@ pub async fn migrated(pool: PgPool) -> PgPool {
 /// A second pool on the same database whose connections are the server's role: row security and
 /// grants hold as in production.
 pub async fn as_app(pool: &PgPool) -> PgPool {
-    PgPoolOptions::new()
+    crate::pool::options(crate::pool::FRESH)
         .max_connections(20)
         .after_connect(|conn, _| {
             Box::pin(

@@ -14,6 +14,7 @@ mod generate;
 mod history;
 mod moves;
 mod orgs;
+mod pool;
 mod retention;
 mod scale;
 mod scans;

@@ -1,0 +1,85 @@
+//! Connections that are used again.
+
+use std::time::Duration;
+
+use db::pool::FRESH;
+use futures_util::poll;
+use sqlx::{PgPool, Row as _};
+
+use crate::support::World;
+
+/// One connection: whoever comes next gets it.
+async fn of_one(fresh: Duration, owner: &PgPool) -> PgPool {
+    let connect = (*owner.connect_options()).clone();
+    db::pool::options(fresh)
+        .max_connections(1)
+        .min_connections(1)
+        .connect_with(connect)
+        .await
+        .unwrap()
+}
+
+/// A transaction is asked for, and given up while the answer to BEGIN is on its way.
+async fn begin_and_leave(pool: &PgPool) {
+    let mut begin = std::pin::pin!(pool.begin());
+    assert!(poll!(&mut begin).is_pending());
+}
+
+async fn is_in_a_transaction(pool: &PgPool) -> bool {
+    let asked = sqlx::raw_sql("select now() <> statement_timestamp()").fetch_one(pool).await;
+    asked.unwrap().get(0)
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn what_is_written_after_somebody_left_at_the_beginning_of_a_transaction_is_committed(
+    owner: PgPool,
+) {
+    let app = of_one(FRESH, &owner).await;
+    for round in 0..20 {
+        begin_and_leave(&app).await;
+        assert!(!is_in_a_transaction(&app).await);
+        sqlx::query("insert into users (id, iss, sub, created_at, seen_at) values ($1, 'x', $2, now(), now())")
+            .bind(uuid::Uuid::from_u128(round + 1))
+            .bind(round.to_string())
+            .execute(&app)
+            .await
+            .unwrap();
+        let seen: i64 =
+            sqlx::query_scalar("select count(*) from users").fetch_one(&owner).await.unwrap();
+        assert_eq!(u128::try_from(seen).unwrap(), round + 1);
+    }
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_transaction_that_fails_in_the_text_that_begins_it_is_not_the_next_ones(owner: PgPool) {
+    let app = of_one(FRESH, &owner).await;
+    app.begin_with("begin; select 1 / 0").await.unwrap_err();
+    assert!(!is_in_a_transaction(&app).await);
+    let mut conn = app.acquire().await.unwrap();
+    sqlx::raw_sql("begin; select 1 / 0").execute(&mut *conn).await.unwrap_err();
+    drop(conn);
+    assert!(!is_in_a_transaction(&app).await);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_connection_that_died_while_it_rested_is_replaced_unnoticed(owner: PgPool) {
+    let app = of_one(Duration::ZERO, &owner).await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&app).await.unwrap();
+    let ended: bool = sqlx::query_scalar("select pg_terminate_backend($1, 5000)")
+        .bind(pid)
+        .fetch_one(&owner)
+        .await
+        .unwrap();
+    assert!(ended);
+    let next: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&app).await.unwrap();
+    assert_ne!(next, pid);
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_transaction_of_an_organisation_sees_it_from_its_first_statement_on(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut tx = world.tx().await;
+    let org: Option<uuid::Uuid> =
+        sqlx::query_scalar("select driftpack_org()").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(org, Some(world.org.0));
+}
