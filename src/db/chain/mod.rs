@@ -13,7 +13,7 @@ mod read;
 mod verify;
 
 use evidence::action::{Action, Outcome};
-use evidence::chain::{ChainId, Draft, Error as Refused, Hash, Sealed, seal};
+use evidence::chain::{ChainId, Draft, Error as Refused, Frame, Hash, Sealed, seal};
 use evidence::ids::{self, OrgId};
 use evidence::time::Time;
 use serde_json::Map;
@@ -111,51 +111,54 @@ async fn make_head(conn: &mut PgConnection, chain: Uuid) -> Result<()> {
 }
 
 async fn append_here(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
-    let head = lock(conn, chain).await?;
-    let seq = head.seq.checked_add(1).ok_or(Error::BrokenChain(chain))?;
+    let frame = Frame::of(&draft, chain)?;
+    let place = sqlx::query_file!(
+        "sql/append.sql",
+        chain.as_uuid(),
+        draft.id,
+        draft.action.as_str(),
+        draft.actor.kind.as_str(),
+        draft.actor.id,
+        frame.detail,
+        draft.origin,
+        draft.outcome.as_str(),
+        frame.before_time,
+        frame.before_link,
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(|error| broken(error, chain))?
+    .ok_or(Error::NoChain(chain))?;
+    let link = place.prev_hash.map(Hash::try_from).transpose();
+    let link = link.map_err(|_| Error::BrokenChain(chain))?;
     let sealed =
-        seal(draft, chain, seq, head.created_at, head.hash).map_err(|error| match error {
+        seal(draft, chain, place.seq, place.created_at, link).map_err(|error| match error {
             // Chains are begun here only; a genesis elsewhere, or none at the start, is a head that lies.
             Refused::Sequence { .. } | Refused::Genesis { .. } => Error::BrokenChain(chain),
             error => error.into(),
         })?;
-    sqlx::query_file!(
-        "sql/append.sql",
-        chain.as_uuid(),
-        sealed.seq,
-        sealed.id,
-        sealed.action.as_str(),
-        sealed.actor.kind.as_str(),
-        sealed.actor.id,
-        sealed.created_at,
-        sealed.detail,
-        sealed.origin,
-        sealed.outcome.as_str(),
-        sealed.prev_hash.as_ref().map(<[u8; 32]>::as_slice),
-        sealed.hash.as_slice(),
-        sealed.canonical,
-    )
-    .execute(conn)
-    .await
-    .map_err(|error| broken(error, chain))?;
+    // What the database has written is what we would have: two programs have hashed it.
+    if sealed.hash[..] != place.hash {
+        return Err(Error::BrokenChain(chain));
+    }
     Ok(sealed)
 }
 
 /// An entry that the head called for does not fit the entries or the head itself.
 fn broken(error: sqlx::Error, chain: ChainId) -> Error {
-    let constraint = match &error {
-        sqlx::Error::Database(error) => error.constraint(),
-        _ => None,
-    };
-    match constraint {
-        Some("admin_audit_log_id_key") | None => error.into(),
+    let Some(said) = error.as_database_error() else { return error.into() };
+    match said.constraint() {
+        Some("admin_audit_log_id_key") => error.into(),
         Some(_) => Error::BrokenChain(chain),
+        None if said.code().as_deref() == Some(OUT_OF_RANGE) => Error::BrokenChain(chain),
+        None => error.into(),
     }
 }
 
-/// Locks the head until the transaction ends; `created_at` is the time for the next entry.
-///
-/// The time is read outside the part that waits for the lock, so it is taken when the lock is held.
+/// SQLSTATE `numeric_value_out_of_range`: there is no number after the head's.
+const OUT_OF_RANGE: &str = "22003";
+
+/// Locks the head until the transaction ends; `created_at` is the time for the next entry, taken when the lock is held.
 async fn lock(conn: &mut PgConnection, chain: ChainId) -> Result<Head> {
     let row = sqlx::query!(
         r#"

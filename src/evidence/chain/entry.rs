@@ -101,6 +101,61 @@ pub fn hash(canonical: &str) -> Hash {
     sha.finalize().into()
 }
 
+/// The canonical text of an entry but for its place in the chain, for who can write the rest only when the place is known:
+/// `{before_time}{created_at}{before_link}{prev_hash},"seq":{seq}}`, where `created_at` is as [`stamp`] writes it, `prev_hash`
+/// is in hexadecimal digits between quotes, or `null`, and `seq` in decimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub before_time: String,
+    pub before_link: String,
+    /// RFC 8785 JSON.
+    pub detail: String,
+}
+
+/// What divides a text that has no place. A quote within a value has a backslash before it, so neither stands in one.
+const WITHOUT_TIME: &str = r#","created_at":"""#;
+const WITHOUT_LINK: &str = r#"null,"seq":0}"#;
+
+impl Frame {
+    /// Refuses a draft that fits no place.
+    pub fn of(draft: &Draft, chain: ChainId) -> Result<Self, Error> {
+        check_text(&draft.origin, "origin")?;
+        check_text(&draft.actor.id, "actor.id")?;
+        check_detail(&draft.detail)?;
+        let text = canonical(&Wire {
+            action: draft.action.as_str().into(),
+            actor: WireActor {
+                id: draft.actor.id.as_str().into(),
+                r#type: draft.actor.kind.as_str().into(),
+            },
+            chain: chain.to_string(),
+            created_at: String::new(),
+            detail: Cow::Borrowed(&draft.detail),
+            id: draft.id.to_string(),
+            origin: draft.origin.as_str().into(),
+            outcome: draft.outcome.as_str().into(),
+            prev_hash: None,
+            seq: 0,
+        });
+        fits(&text)?;
+        let time = text.find(WITHOUT_TIME).expect("it has the member");
+        let (before_time, rest) = text.split_at(time + WITHOUT_TIME.len() - 1);
+        let before_link = rest.strip_suffix(WITHOUT_LINK).expect("these are its last members");
+        Ok(Self {
+            before_time: before_time.to_owned(),
+            before_link: before_link.to_owned(),
+            detail: detail_text(&draft.detail),
+        })
+    }
+
+    fn placed(&self, seq: i64, created_at: Time, prev_hash: Option<Hash>) -> String {
+        let Self { before_time, before_link, .. } = self;
+        let link = prev_hash
+            .map_or_else(|| "null".to_owned(), |hash| format!("\"{}\"", hex::encode(hash)));
+        format!("{before_time}{}{before_link}{link},\"seq\":{seq}}}", stamp(created_at))
+    }
+}
+
 /// Puts a draft at its place. `created_at` is cut to microseconds.
 pub fn seal(
     draft: Draft,
@@ -115,30 +170,11 @@ pub fn seal(
     if (seq == 1) != (draft.action == chain.genesis()) {
         return Err(Error::Genesis { chain, seq, action: draft.action });
     }
-    check_text(&draft.origin, "origin")?;
-    check_text(&draft.actor.id, "actor.id")?;
-    check_detail(&draft.detail)?;
+    let frame = Frame::of(&draft, chain)?;
     let created_at = floor_micros(created_at);
-    let canonical = canonical(&Wire {
-        action: draft.action.as_str().into(),
-        actor: WireActor {
-            id: draft.actor.id.as_str().into(),
-            r#type: draft.actor.kind.as_str().into(),
-        },
-        chain: chain.to_string(),
-        created_at: stamp(created_at),
-        detail: Cow::Borrowed(&draft.detail),
-        id: draft.id.to_string(),
-        origin: draft.origin.as_str().into(),
-        outcome: draft.outcome.as_str().into(),
-        prev_hash: prev_hash.map(hex::encode),
-        seq,
-    });
-    if canonical.len() > CANONICAL_BYTES_MAX {
-        return Err(Error::TooLarge { bytes: canonical.len(), max: CANONICAL_BYTES_MAX });
-    }
-    let Draft { id, actor, action, detail, origin, outcome } = draft;
-    let (detail, hash) = (detail_text(&detail), hash(&canonical));
+    let canonical = frame.placed(seq, created_at, prev_hash);
+    fits(&canonical)?;
+    let Draft { id, actor, action, origin, outcome, .. } = draft;
     Ok(Sealed {
         chain,
         seq,
@@ -146,13 +182,20 @@ pub fn seal(
         actor,
         action,
         created_at,
-        detail,
+        detail: frame.detail,
         origin,
         outcome,
         prev_hash,
-        hash,
+        hash: hash(&canonical),
         canonical,
     })
+}
+
+fn fits(canonical: &str) -> Result<(), Error> {
+    if canonical.len() > CANONICAL_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: canonical.len(), max: CANONICAL_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// RFC 8785 text of a detail object: the content of the `detail` column.

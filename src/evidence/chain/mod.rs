@@ -17,7 +17,7 @@ mod tests;
 
 use uuid::Uuid;
 
-pub use entry::{CANONICAL_VERSION, Draft, Sealed, Text, hash, seal};
+pub use entry::{CANONICAL_VERSION, Draft, Frame, Sealed, Text, hash, seal};
 pub use verify::{BadEntry, BadKind, Extent, Row, Start, Status, Verdict, Verifier};
 
 pub use crate::action::{Action, Actor, ActorKind, Outcome};

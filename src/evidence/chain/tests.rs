@@ -255,6 +255,33 @@ fn details_that_other_readers_would_read_differently_are_refused() {
 }
 
 #[test]
+fn a_value_that_looks_like_the_place_of_an_entry_is_a_value() {
+    let looks = r#"x","created_at":"","prev_hash":null,"seq":0}"#;
+    let mut draft = draft(
+        Action::ScanIngested,
+        json!({ "a": looks, ",\"created_at\":\"": {"created_at": ""} }),
+    );
+    draft.actor.id = looks.to_owned();
+    draft.origin = looks.to_owned();
+    let frame = Frame::of(&draft, chain()).unwrap();
+    let sealed = seal(draft.clone(), chain(), 7, at(3), Some([9; 32])).unwrap();
+    let time = crate::time::stamp(at(3));
+    let expected = format!(
+        r#"{}{time}{}"{}","seq":7}}"#,
+        frame.before_time,
+        frame.before_link,
+        "09".repeat(32)
+    );
+    assert_eq!(sealed.canonical, expected);
+    let text = Text::parse(&sealed.canonical).unwrap();
+    assert_eq!(
+        (text.actor_id, text.origin, text.detail),
+        (looks.to_owned(), looks.to_owned(), draft.detail)
+    );
+    assert_eq!((text.seq, text.created_at, text.prev_hash), (7, at(3), Some([9; 32])));
+}
+
+#[test]
 fn texts_that_say_something_twice_are_not_canonical() {
     let text = &few(1)[0].canonical;
     assert!(Text::parse(text).is_some());
