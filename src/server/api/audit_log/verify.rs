@@ -12,6 +12,8 @@ use evidence::action::{Action, Outcome};
 use evidence::chain::{ChainId, Draft, Status};
 use evidence::ids;
 use serde_json::{Map, Value};
+use sqlx::PgPool;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::errors::{Error, Result, describe};
 use crate::state::State;
@@ -19,9 +21,15 @@ use crate::state::State;
 pub(super) async fn verify(state: &State, chain: ChainId, options: &Options) -> Result<Verified> {
     // It reads the whole chain: a few at a time, the others wait.
     let _place = state.verifications.acquire().await.map_err(Error::internal)?;
-    let mut tx = state.pool.begin_with("begin isolation level repeatable read read only").await?;
+    // A task of its own is outside the request's span, which would be entered at each of a hundred thousand reads.
+    let reading = tokio::spawn(read(state.pool.clone(), chain, options.clone()));
+    AbortOnDropHandle::new(reading).await?
+}
+
+async fn read(pool: PgPool, chain: ChainId, options: Options) -> Result<Verified> {
+    let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
     scope(&mut tx, chain).await?;
-    let verified = db::chain::verify(&mut tx, chain, options).await?;
+    let verified = db::chain::verify(&mut tx, chain, &options).await?;
     tx.commit().await?;
     Ok(verified)
 }
