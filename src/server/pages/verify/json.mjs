@@ -6,6 +6,8 @@ import { Fault, need } from './report.mjs';
 const ITEM_MAX = 32 * 2 ** 20;
 const DEPTH_MAX = 100;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+/** What a number that goes on may consist of: behind "12." there can be more of it. */
+const NUMERIC = /[-+.0-9eE]*/y;
 
 const LITERALS = { t: ['true', true], f: ['false', false], n: ['null', null] };
 
@@ -26,9 +28,11 @@ function value(text, at, isWhole, depth = 0) {
     if (text.startsWith(word, at)) return [meaning, at + word.length];
     if (word.startsWith(text.slice(at, at + word.length))) throw new More();
   }
+  NUMERIC.lastIndex = at;
+  NUMERIC.test(text);
+  if (!isWhole && NUMERIC.lastIndex === text.length && text.length - at < 1000) throw new More();
   NUMBER.lastIndex = at;
   const match = NUMBER.exec(text);
-  if (!isWhole && (!match || NUMBER.lastIndex === text.length) && text.length - at < 1000) throw new More();
   need(match && match[0].length <= 1000, 'there is something that is no JSON');
   const number = /[.eE]/.test(match[0]) ? Number(match[0]) : BigInt(match[0]);
   need(typeof number === 'bigint' || Number.isFinite(number), 'a number is too large');

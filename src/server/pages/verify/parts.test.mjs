@@ -50,17 +50,29 @@ test('JSON that two readers read differently is refused', () => {
   assert.equal(canonical(parse('{"\u{1f600}":1,"\ufb33":2}')), '{"\u{1f600}":1,"\ufb33":2}');
 });
 
-test('a document in pieces of one byte is the same document', async () => {
-  async function* pieces() {
-    for (const byte of utf8('{"a": -12.5 ,"b":["ü",true,12345]}')) yield Uint8Array.of(byte);
+test('a document is the same wherever the pieces that it comes in are cut', async () => {
+  const inner = '{"h":[-12.50,0.5,1e+5,2E-2,0,-7,9223372036854775807],"t":"ü\\"\\\\ \\u00e9 \u{1f600}","l":[true,false,null],"o":{},"e":[ ] }';
+  const bytes = utf8(`{"a": ${inner} ,"b":-12.5,"c":1e5}`);
+  async function read(...cuts) {
+    async function* pieces() {
+      for (const [n, cut] of [0, ...cuts].entries()) yield bytes.subarray(cut, cuts[n]);
+    }
+    const stream = new Stream(pieces());
+    const found = [];
+    for (const name of ['a', 'b', 'c']) {
+      await stream.name(name, name === 'a');
+      found.push(await stream.value());
+    }
+    await stream.take('}');
+    assert.equal(await stream.peek(), '');
+    return found;
   }
-  const stream = new Stream(pieces());
-  await stream.name('a', true);
-  assert.equal(await stream.value(), -12.5);
-  await stream.name('b', false);
-  assert.deepEqual(await stream.value(), ['ü', true, 12345n]);
-  await stream.take('}');
-  assert.equal(await stream.peek(), '');
+  const whole = await read();
+  assert.deepEqual(whole, [parse(inner), -12.5, 100000]);
+  for (let cut = 0; cut <= bytes.length; cut += 1) {
+    assert.deepEqual(await read(cut), whole, `cut at ${cut}`);
+    for (let next = cut; next <= bytes.length; next += 1) assert.deepEqual(await read(cut, next), whole, `cut at ${cut} and ${next}`);
+  }
 });
 
 const HEAD = 'kind,reference,subject,count,who,when,why\n';
