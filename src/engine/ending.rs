@@ -14,7 +14,7 @@ use crate::lent::{Lent, begin};
 use crate::session::Surroundings;
 use crate::step;
 use crate::store::{self, Ending};
-use crate::{End, Error, Failure, FailureRecord, Outcome, Reopened, RunState};
+use crate::{End, Error, Failure, FailureRecord, GoOn, Outcome, Reopened, RunState};
 
 /// How often the end is tried in place, and the pause before the second try; it doubles.
 const TRIES: u32 = 5;
@@ -152,8 +152,13 @@ pub(crate) async fn reopen<P>(
     let mut conn = Lent::from(&around.pool).await?;
     let mut tx = conn.begin_with(AssertSqlSafe(begin(HOOK))).await.map_err(Failure::transient)?;
     let reopened = Reopened { run_id: claim.lease.run_id, at: around.clock.now() };
-    step::attempt(&around.clock, HOOK, || (claim.entry.on_reopen)(claim.input, &mut tx, &reopened))
-        .await?;
+    let go_on = step::attempt(&around.clock, HOOK, || {
+        (claim.entry.on_reopen)(claim.input, &mut tx, &reopened)
+    });
+    if let GoOn::FromStep(name) = go_on.await? {
+        let went = store::go_back(&mut tx, claim.lease, name, around.clock.sql_now()).await;
+        went.map_err(Failure::transient)?;
+    }
     let is_ours = store::reopened(&mut tx, claim.lease).await.map_err(Failure::transient)?;
     if is_ours {
         tx.commit().await.map_err(Failure::transient)?;

@@ -58,7 +58,7 @@ pub use view::{
     RunView, ScheduleView, SignalView, StepView, WaitingFor, WorkerView,
 };
 pub use worker::{Builder, Worker};
-pub use workflow::{End, Outcome, Reopened, Workflow};
+pub use workflow::{End, GoOn, Outcome, Reopened, Workflow};
 
 // Types of other crates that signatures here name, so that an author needs none of those crates.
 pub use futures_util::future::BoxFuture;

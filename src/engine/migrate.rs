@@ -25,7 +25,7 @@ const GRANTS: &str = "
     grant select, insert, update, delete on engine.workers, engine.asked_ticks to {role};
     grant select, insert on engine.attempts, engine.actions to {role};
     grant select on engine.past_steps to {role};
-    grant execute on function engine.rewind, engine.purge to {role};
+    grant execute on function engine.rewind, engine.go_back, engine.purge to {role};
     grant select on engine._migrations to {role};
     grant select, insert, update, delete on apalis.jobs, apalis.workers to {role};
 ";

@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use crate::context::small_json;
 use crate::limits::Declared;
 use crate::store::Kinds;
-use crate::{Context, End, Failure, FailureKind, Reopened, Workflow};
+use crate::{Context, End, Failure, FailureKind, GoOn, Reopened, Workflow};
 
 /// Runs a workflow from its stored input to its output, both as JSON.
 type Run<P> = Box<
@@ -37,7 +37,7 @@ type OnReopen = Box<
             &RawValue,
             &'a mut PgConnection,
             &'a Reopened,
-        ) -> BoxFuture<'a, Result<(), Failure>>
+        ) -> BoxFuture<'a, Result<GoOn, Failure>>
         + Send
         + Sync,
 >;
@@ -61,7 +61,7 @@ impl<P: Send + Sync + 'static> Entry<P> {
             }),
             on_reopen: Box::new(|input, tx, reopened| match parse::<W>(input) {
                 Ok(workflow) => W::on_reopen(workflow, tx, reopened),
-                Err(_) => Box::pin(std::future::ready(Ok(()))),
+                Err(_) => Box::pin(std::future::ready(Ok(GoOn::AsAsked))),
             }),
             declared: Declared::of::<W>(),
         }

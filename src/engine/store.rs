@@ -289,6 +289,20 @@ pub(crate) async fn postpone(
     Ok(done.rows_affected() == 1)
 }
 
+/// Lets a run that was sent back go on from the first step of that name.
+pub(crate) async fn go_back(
+    conn: &mut PgConnection,
+    lease: Lease,
+    step: &str,
+    now: Option<Time>,
+) -> sqlx::Result<()> {
+    let Lease { run_id, epoch } = lease;
+    sqlx::query!("select engine.go_back($1, $2, $3, $4)", run_id, epoch, step, now)
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
 /// Notes that the application knows of a run that was sent back. False: the lease was lost before.
 pub(crate) async fn reopened(conn: &mut PgConnection, lease: Lease) -> sqlx::Result<bool> {
     let done = sqlx::query!(

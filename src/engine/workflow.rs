@@ -51,16 +51,27 @@ pub trait Workflow: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 
     /// Called in a transaction of its own before a run goes on that an operator has sent back, so that the application's
-    /// own rows, which [`Self::on_end`] has ended, are open again. Default: nothing.
+    /// own rows, which [`Self::on_end`] has ended, are open again. It may send the run further back than the operator did.
+    /// Default: nothing.
     ///
     /// A transient failure is tried again later; any other fails the run once more.
     fn on_reopen<'a>(
         _input: Self,
         _tx: &'a mut PgConnection,
         _run: &'a Reopened,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(ready(Ok(())))
+    ) -> BoxFuture<'a, Result<GoOn, Failure>> {
+        Box::pin(ready(Ok(GoOn::AsAsked)))
     }
+}
+
+/// From where a run goes on that was sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoOn {
+    /// From where the operator said.
+    AsAsked,
+    /// From the first step of that name: it and all that come after it are done anew. As asked where the run has not come so
+    /// far, or was sent back further.
+    FromStep(&'static str),
 }
 
 /// A run that goes on after it had failed.

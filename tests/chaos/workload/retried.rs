@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use engine::{BoxFuture, Builder, Client, Connection, Context, End, Failure, Reopened, Workflow};
+use engine::{
+    BoxFuture, Builder, Client, Connection, Context, End, Failure, GoOn, Reopened, Workflow,
+};
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -67,13 +69,13 @@ impl Workflow for Retried {
         _: Self,
         tx: &'a mut Connection,
         run: &'a Reopened,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    ) -> BoxFuture<'a, Result<GoOn, Failure>> {
         async move {
             sqlx::query("insert into chaos.reopenings (run_id) values ($1)")
                 .bind(run.run_id)
                 .execute(tx)
                 .await
-                .map(drop)
+                .map(|_| GoOn::AsAsked)
                 .map_err(Failure::transient)
         }
         .boxed()

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use engine::{
-    BoxFuture, Connection, Context, End, Error, Failure, Reopened, RetryFrom, RunFilter, RunState,
-    Workflow,
+    BoxFuture, Connection, Context, End, Error, Failure, GoOn, Reopened, RetryFrom, RunFilter,
+    RunState, RunView, Workflow,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -73,8 +73,47 @@ impl Workflow for Cross {
         _: Self,
         tx: &'a mut Connection,
         run: &'a Reopened,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(effect(tx, run.run_id, "reopened"))
+    ) -> BoxFuture<'a, Result<GoOn, Failure>> {
+        Box::pin(async move {
+            effect(tx, run.run_id, "reopened").await?;
+            Ok(GoOn::AsAsked)
+        })
+    }
+}
+
+/// Goes over the bridge with its permit, which is asked for anew when it is sent back.
+#[derive(Serialize, Deserialize)]
+struct Escort;
+
+impl Workflow for Escort {
+    const NAME: &'static str = "test.escort";
+    type Output = ();
+    type Ports = Bridge;
+
+    async fn run(self, cx: &mut Context<Bridge>) -> Result<(), Failure> {
+        cx.step("near", AT_ONCE, |bridge| async move {
+            bridge.calls[0].fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .await?;
+        cx.step("permit", AT_ONCE, |bridge| async move {
+            bridge.calls[1].fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .await?;
+        let wagon = cx.spawn_all("wagon", [Wagon], 1).await?;
+        for over in cx.join_all(wagon).await? {
+            over?;
+        }
+        Ok(())
+    }
+
+    fn on_reopen<'a>(
+        _: Self,
+        _: &'a mut Connection,
+        _: &'a Reopened,
+    ) -> BoxFuture<'a, Result<GoOn, Failure>> {
+        Box::pin(std::future::ready(Ok(GoOn::FromStep("permit"))))
     }
 }
 
@@ -131,7 +170,8 @@ impl Scene {
                 .worker(bridge.clone())
                 .register::<Cross>()
                 .register::<Convoy>()
-                .register::<Wagon>(),
+                .register::<Wagon>()
+                .register::<Escort>(),
         );
         Self { world, bridge, worker }
     }
@@ -193,6 +233,43 @@ async fn a_retry_from_an_earlier_step_takes_back_all_since_and_gives_signals_aga
     assert!(scene.retry(run_id, RetryFrom::Start).await.unwrap());
     scene.world.until(run_id, |run| run.state == RunState::Succeeded).await;
     assert_eq!(scene.bridge.calls(), [3, 4, 2]);
+    scene.worker.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_workflow_may_send_a_run_further_back_than_it_was_asked_and_not_less_far(pool: PgPool) {
+    let scene = Scene::new(pool).await;
+    let ended = async |run_id, generation| {
+        let is_over = |run: &RunView| run.generation == generation && run.ended_at.is_some();
+        scene.world.until(run_id, is_over).await.state
+    };
+    scene.bridge.is_down.store(1, Ordering::SeqCst);
+    let run_id = scene.world.start(Escort).await;
+    assert_eq!(ended(run_id, 0).await, RunState::Failed);
+    assert_eq!(scene.bridge.calls(), [1, 1, 0]);
+    assert!(scene.retry(run_id, RetryFrom::Failed).await.unwrap());
+    assert_eq!(ended(run_id, 1).await, RunState::Failed);
+    assert_eq!(scene.bridge.calls(), [1, 2, 0], "a new permit for each try");
+    scene.bridge.is_down.store(0, Ordering::SeqCst);
+    assert!(scene.retry(run_id, RetryFrom::Start).await.unwrap());
+    assert_eq!(ended(run_id, 2).await, RunState::Succeeded);
+    assert_eq!(scene.bridge.calls(), [2, 3, 0]);
+    let past = scene.world.client.past_steps(run_id).await.unwrap();
+    let of = |generation| {
+        let steps = past.iter().filter(|step| step.taken_back_in == Some(generation));
+        steps.map(|step| (step.seq, step.name.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [(2, "permit"), (3, "wagon"), (4, "wagon")]);
+    assert_eq!(of(1), [(1, "near"), (2, "permit"), (3, "wagon"), (4, "wagon")]);
+    // Each try had a wagon of its own; the earlier ones are nobody's, and over.
+    let wagons: Vec<(String, bool)> = sqlx::query_as(
+        "select state, parent_seq > 0 from engine.runs where workflow = 'test.wagon' order by id",
+    )
+    .fetch_all(&scene.world.owner)
+    .await
+    .unwrap();
+    let expected = [("cancelled", false), ("failed", false), ("succeeded", true)];
+    assert_eq!(wagons, expected.map(|(state, owned)| (state.to_owned(), owned)));
     scene.worker.stop().await;
 }
 
