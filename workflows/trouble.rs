@@ -17,7 +17,6 @@ pub(crate) const CHAIN_BROKEN: &str = "chain_broken";
 pub(crate) const CANCELLED: &str = "cancelled";
 pub(crate) const CLOCK: &str = "database_clock";
 pub(crate) const GONE: &str = "pack_gone";
-pub(crate) const SUPERSEDED: &str = "snapshot_superseded";
 pub(crate) const INTERNAL: &str = "internal";
 
 pub(crate) fn database(error: db::Error) -> Failure {
@@ -46,7 +45,7 @@ pub(crate) fn internal(error: impl Error + Send + Sync + 'static) -> Failure {
 }
 
 /// Codes that a failure can carry.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 10] = [
     DATABASE,
     STORAGE,
     RENDERER,
@@ -56,7 +55,6 @@ const KNOWN: [&str; 11] = [
     CHAIN_BROKEN,
     CLOCK,
     GONE,
-    SUPERSEDED,
     INTERNAL,
 ];
 
@@ -96,9 +94,6 @@ fn sentence(code: &str) -> &'static str {
             "By the clock of the database the period is not over yet. Ask your operator to check the clocks, and request the pack again."
         }
         GONE => "The pack was deleted or has expired. Request the pack again.",
-        SUPERSEDED => {
-            "Another pack was made while this one had failed. Ask your operator to retry the run from its step collect."
-        }
         CANCELLED => "The build was cancelled by an operator. Request the pack again.",
         "timed_out" => {
             "The pack took longer to build than is allowed. Request a shorter period, or ask your operator."

@@ -27,7 +27,9 @@ pub(crate) mod tests;
 use std::time::Duration;
 
 use db::Cause;
-use engine::{Connection, Context, DEFAULT, End, Failure, Outcome, Policy, Reopened, Workflow};
+use engine::{
+    Connection, Context, DEFAULT, End, Failure, GoOn, Outcome, Policy, Reopened, Workflow,
+};
 use evidence::action::Actor;
 use evidence::ids::{ExportId, OrgId};
 use futures_util::future::BoxFuture;
@@ -151,7 +153,7 @@ impl Workflow for BuildPack {
         input: Self,
         tx: &'a mut Connection,
         run: &'a Reopened,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    ) -> BoxFuture<'a, Result<GoOn, Failure>> {
         Box::pin(reopen::row(tx, run, input))
     }
 }

@@ -17,13 +17,6 @@ use crate::{Ports, trouble};
 #[error("a recorded digest is not 64 hexadecimal digits")]
 struct NoDigest;
 
-/// The head of the audit chain that this pack names was forgotten when its run was sent back: see `db::exports::reopen`.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "another pack was made while this one had failed, and neither names the other: retry the run from its step collect"
-)]
-struct Superseded;
-
 /// Step `publish_object`: moves the ZIP to its lasting key. Repeatable.
 pub(super) async fn object(
     step: StepContext<Ports>,
@@ -58,10 +51,6 @@ pub(super) async fn row(
         attested_hash: digest(&sealed.attested_hash)?,
     };
     db::scope(tx, pack.org).await.map_err(trouble::database)?;
-    let export = db::exports::get(tx, pack.org, pack.export).await.map_err(trouble::database)?;
-    if export.attested_seq.is_none() {
-        return Err(Failure::permanent(Superseded).code(trouble::SUPERSEDED));
-    }
     let cause = cause(step.run_id(), step.now());
     let done = db::exports::complete(tx, pack.org, pack.export, &built, &cause).await;
     done.map_err(trouble::database)?;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 pub use figures::{Figures, SOON, figures};
 pub use head::snapshot_recording_head;
 pub use read::{Due, Page, due, find, get, list};
-pub use reopen::reopen;
+pub use reopen::{Opened, reopen};
 pub use status::Status;
 pub use step::{Built, begin, complete, delete, downloaded, expire, fail};
 

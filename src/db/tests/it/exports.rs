@@ -1,7 +1,7 @@
 //! The life of an export.
 
 use chrono::Duration;
-use db::exports::{self, Built, Entries, Entry, Export, Request, Status};
+use db::exports::{self, Built, Entries, Entry, Export, Opened, Request, Status};
 use db::{Error, chain};
 use evidence::chain::ChainId;
 use evidence::ids::{ExportId, v7};
@@ -159,8 +159,8 @@ async fn an_export_whose_run_is_sent_back_is_open_again_and_keeps_its_head(pool:
     let head = exports::get(&mut tx, world.org, id).await.unwrap().attested_seq;
     assert!(head.is_some());
     for _ in 0..2 {
-        let status = exports::reopen(&mut tx, world.org, id, &cause(103)).await.unwrap();
-        assert_eq!(status, Status::Running);
+        let opened = exports::reopen(&mut tx, world.org, id, &cause(103)).await.unwrap();
+        assert_eq!(opened, Opened::AsItStands);
         let export = exports::get(&mut tx, world.org, id).await.unwrap();
         assert_eq!((export.status, export.attested_seq), (Status::Running, head));
         assert_eq!(
@@ -170,7 +170,9 @@ async fn an_export_whose_run_is_sent_back_is_open_again_and_keeps_its_head(pool:
         assert_eq!(export.started_at, Some(at(101)));
     }
     exports::complete(&mut tx, world.org, id, &built(1), &cause(104)).await.unwrap();
-    assert_eq!(exports::reopen(&mut tx, world.org, id, &cause(105)).await.unwrap(), Status::Done);
+    let opened = exports::reopen(&mut tx, world.org, id, &cause(105)).await.unwrap();
+    assert_eq!(opened, Opened::AsItStands);
+    assert_eq!(exports::get(&mut tx, world.org, id).await.unwrap().status, Status::Done);
     assert!(exports::expire(&mut tx, world.org, id, &cause(106)).await.unwrap());
     let gone = exports::reopen(&mut tx, world.org, id, &cause(107)).await;
     assert!(matches!(gone, Err(Error::ExportStep { from: Status::Expired, .. })));
@@ -183,21 +185,35 @@ async fn an_export_that_another_one_has_overtaken_forgets_its_head(pool: PgPool)
         (failed(&world).await, failed(&world).await, requested(&world).await.id);
     let mut tx = world.tx().await;
     exports::begin(&mut tx, world.org, other, &cause(103)).await.unwrap();
-    // One that failed as well, or left before it was built, is in nobody's way.
+    // One that left before it was built is in nobody's way.
     exports::delete(&mut tx, world.org, gone, &cause(103)).await.unwrap();
     tx.commit().await.unwrap();
     let reopened = async || {
         let mut tx = world.tx().await;
-        exports::reopen(&mut tx, world.org, id, &cause(104)).await.unwrap();
-        exports::get(&mut tx, world.org, id).await.unwrap()
+        let opened = exports::reopen(&mut tx, world.org, id, &cause(104)).await.unwrap();
+        (opened, exports::get(&mut tx, world.org, id).await.unwrap())
     };
-    assert!(reopened().await.attested_seq.is_some());
+    let (opened, export) = reopened().await;
+    assert_eq!((opened, export.attested_seq.is_some()), (Opened::AsItStands, true));
     exports::snapshot_recording_head(&world.app, world.org, other).await.unwrap();
-    let export = reopened().await;
+    let (opened, export) = reopened().await;
+    assert_eq!(opened, Opened::Overtaken);
     assert_eq!(
         (export.status, export.attested_seq, export.attested_hash),
         (Status::Running, None, None)
     );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
+async fn of_two_exports_that_have_failed_the_older_one_forgets_its_head(pool: PgPool) {
+    let world = World::new(pool).await;
+    let (older, newer) = (failed(&world).await, failed(&world).await);
+    let mut tx = world.tx().await;
+    let mut opened = Vec::new();
+    for id in [older, newer] {
+        opened.push(exports::reopen(&mut tx, world.org, id, &cause(104)).await.unwrap());
+    }
+    assert_eq!(opened, [Opened::Overtaken, Opened::AsItStands]);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
