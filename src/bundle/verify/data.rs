@@ -148,8 +148,7 @@ impl<'de> Visitor<'de> for Object<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         for column in self.table.columns {
-            let key: Option<String> = map.next_key()?;
-            if key.as_deref() != Some(column.name) {
+            if map.next_key_seed(Name(column.name))? != Some(true) {
                 let (table, column) = (self.table.name, column.name);
                 return Err(A::Error::custom(format!(
                     "a row of {table} lacks {column} at its place"
@@ -163,6 +162,29 @@ impl<'de> Visitor<'de> for Object<'_> {
                 Err(A::Error::custom(format!("a row of {} has a key too many", self.table.name)))
             }
         }
+    }
+}
+
+/// A key: whether it is this one.
+struct Name(&'static str);
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the key {}", self.0)
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
     }
 }
 

@@ -66,8 +66,8 @@ pub(super) fn read(
         let canonical = line
             .strip_suffix('\n')
             .ok_or_else(|| format!("line {} does not end with a line feed", seen.lines + 1))?;
-        verifier.feed_text(canonical);
-        seen.line(canonical, &exports);
+        let text = verifier.feed_text(canonical);
+        seen.line(text, &exports);
     }
     let verdict = verifier.finish(None, attestation.period.last_seq);
     let Seen { lines, before, times, completed } = seen;
@@ -97,9 +97,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn line(&mut self, canonical: &str, exports: &BTreeSet<String>) {
+    fn line(&mut self, text: Option<Text>, exports: &BTreeSet<String>) {
         self.lines += 1;
-        let Some(text) = Text::parse(canonical) else { return };
+        let Some(text) = text else { return };
         if self.lines == 1 {
             self.before = text.prev_hash.map(|hash| (text.seq.saturating_sub(1), hash));
         }

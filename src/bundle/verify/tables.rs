@@ -31,35 +31,49 @@ pub(super) struct Sheet {
 
 /// The digest of the values of a section.
 #[derive(Default)]
-pub(super) struct Values(Sha256);
+pub(super) struct Values {
+    sum: Sha256,
+    /// Values that are to be hashed together: a value by itself is a few bytes.
+    waiting: Vec<u8>,
+}
+
+/// When values that wait are hashed.
+const WAITING_BYTES: usize = 4 << 10;
 
 impl Values {
     pub(super) fn blank(&mut self) {
-        self.0.update(b"n");
+        self.put(b'n', &[]);
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.0.update(b"t");
-        self.0.update((text.len() as u64).to_be_bytes());
-        self.0.update(text);
+        self.put(b't', &(text.len() as u64).to_be_bytes());
+        self.waiting.extend_from_slice(text.as_bytes());
     }
 
     pub(super) fn flag(&mut self, flag: bool) {
-        self.0.update([b'f', flag.into()]);
+        self.put(b'f', &[flag.into()]);
     }
 
     pub(super) fn integer(&mut self, number: i64) {
-        self.0.update(b"i");
-        self.0.update(number.to_be_bytes());
+        self.put(b'i', &number.to_be_bytes());
     }
 
     pub(super) fn decimal(&mut self, number: f64) {
-        self.0.update(b"d");
-        self.0.update(number.to_bits().to_be_bytes());
+        self.put(b'd', &number.to_bits().to_be_bytes());
     }
 
-    pub(super) fn finish(self, rows: u64) -> Rows {
-        Rows { rows, values: self.0.finalize().into() }
+    fn put(&mut self, kind: u8, bytes: &[u8]) {
+        if self.waiting.len() >= WAITING_BYTES {
+            self.sum.update(&self.waiting);
+            self.waiting.clear();
+        }
+        self.waiting.push(kind);
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    pub(super) fn finish(mut self, rows: u64) -> Rows {
+        self.sum.update(&self.waiting);
+        Rows { rows, values: self.sum.finalize().into() }
     }
 
     fn cell(&mut self, kind: Kind, cell: &str) -> Result<(), &'static str> {

@@ -234,12 +234,17 @@ impl Verifier {
         self.accept(&Place::of(&text), hash);
     }
 
-    /// The next canonical text where there are no columns to compare (an exported excerpt).
-    pub fn feed_text(&mut self, canonical: &str) {
-        if self.bad.is_some() {
-            return;
+    /// The next canonical text where there are no columns to compare (an exported excerpt); what it says, wherever it stands.
+    pub fn feed_text(&mut self, canonical: &str) -> Option<Text> {
+        let text = Text::parse(canonical);
+        if self.bad.is_none() {
+            self.judge(canonical, text.as_ref());
         }
-        let Some(text) = Text::parse(canonical) else {
+        text
+    }
+
+    fn judge(&mut self, canonical: &str, text: Option<&Text>) {
+        let Some(text) = text else {
             self.first_seq.get_or_insert(self.next_seq);
             return self.fail(self.next_seq, BadKind::Content, "its text is not canonical");
         };
@@ -247,7 +252,7 @@ impl Verifier {
         if text.seq != self.next_seq {
             return self.gap(text.seq);
         }
-        self.accept(&Place::of(&text), entry::hash(canonical));
+        self.accept(&Place::of(text), entry::hash(canonical));
     }
 
     /// Checks the entry's place in the chain, and moves on.
