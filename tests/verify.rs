@@ -228,6 +228,18 @@ fn the_parts_of_the_page_pass_their_own_tests() {
     assert!(out.status.success() && said.contains("pass 9"), "{said}");
 }
 
+#[test]
+fn a_sound_pack_is_sound_to_the_page_in_pieces_of_any_length() {
+    let shelf = Shelf::new();
+    let tests =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/server/pages/verify/pieces.test.mjs");
+    let mut command = Command::new("node");
+    command.arg("--test").arg(tests).env("PACK", shelf.put("pack.zip", &sample().zip()));
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success() && said.contains("pass 1"), "{said}");
+}
+
 /// What the page in a real browser says about each job, and what it asked servers for.
 fn browser(app: &App, shelf: &Shelf, jobs: &[Value]) -> Value {
     let file = shelf.put("jobs.json", json!(jobs).to_string().as_bytes());
