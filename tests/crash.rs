@@ -25,6 +25,9 @@ const STEPS: [&str; 9] =
 /// An engine takes eleven deaths of one step for the step's own fault; a run that is to succeed gets fewer.
 const KILLS_PER_RUN: u32 = 8;
 
+/// As many as an organisation may ask for. On a fast machine most of them are there before they can be hit.
+const PACKS_A_DAY: usize = 5;
+
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// As short as the configuration allows, so that a killed worker's run is taken up again soon.
@@ -166,15 +169,18 @@ async fn twenty_kills_at_random_moments_of_runs_under_way_still_give_one_pack_ea
     let seed: u64 = rand::random();
     note(&format!("the kills' seed: {seed}"));
     let mut random = StdRng::seed_from_u64(seed);
-    let mut app = app_with_findings(MANY, false).await;
-    let (mut ids, mut kills) = (Vec::new(), 0);
+    let mut kills = 0;
     while kills < 20 {
-        let id = request(&app).await;
-        kills += kill_at_random(&mut app, &id, &mut random, 20 - kills).await;
-        app.finished_pack(&id).await;
-        ids.push(id);
+        let mut app = app_with_findings(MANY, false).await;
+        let mut ids = Vec::new();
+        while kills < 20 && ids.len() < PACKS_A_DAY {
+            let id = request(&app).await;
+            kills += kill_at_random(&mut app, &id, &mut random, 20 - kills).await;
+            app.finished_pack(&id).await;
+            ids.push(id);
+        }
+        assert_built_once(&app, &ids).await;
     }
-    assert_built_once(&app, &ids).await;
 }
 
 /// Ends the program again and again while it drives the run of a pack, each time under another claim; says how often.

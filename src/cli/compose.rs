@@ -125,7 +125,7 @@ pub(crate) fn limiter(config: &Config) -> Result<Limiter> {
 
 /// Connections as one role. None is opened yet: the service starts, and says what is missing, without its database.
 pub(crate) fn pool(url: &Secret, connections: u32) -> Result<PgPool> {
-    let options = db::pool::options(db::pool::FRESH).max_connections(connections);
+    let options = db::pool::options().max_connections(connections);
     Ok(options.acquire_timeout(ACQUIRE_LIMIT).connect_lazy_with(connection(url)?))
 }
 

@@ -13,7 +13,7 @@ pub async fn migrated(pool: PgPool) -> PgPool {
 /// A second pool on the same database whose connections are the server's role: row security and
 /// grants hold as in production.
 pub async fn as_app(pool: &PgPool) -> PgPool {
-    crate::pool::options(crate::pool::FRESH)
+    crate::pool::options()
         .max_connections(20)
         .after_connect(|conn, _| {
             Box::pin(

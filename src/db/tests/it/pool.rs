@@ -1,27 +1,19 @@
 //! Connections that are used again.
 
-use std::time::Duration;
-
-use db::pool::FRESH;
 use futures_util::poll;
 use sqlx::{PgPool, Row as _};
 
 use crate::support::World;
 
 /// One connection: whoever comes next gets it.
-async fn of_one(fresh: Duration, owner: &PgPool) -> PgPool {
+async fn of_one(owner: &PgPool) -> PgPool {
     let connect = (*owner.connect_options()).clone();
-    db::pool::options(fresh)
-        .max_connections(1)
-        .min_connections(1)
-        .connect_with(connect)
-        .await
-        .unwrap()
+    db::pool::options().max_connections(1).min_connections(1).connect_with(connect).await.unwrap()
 }
 
-/// A transaction is asked for, and given up while the answer to BEGIN is on its way.
+/// A transaction is asked for, and given up while the answer is on its way: the server takes its time.
 async fn begin_and_leave(pool: &PgPool) {
-    let mut begin = std::pin::pin!(pool.begin());
+    let mut begin = std::pin::pin!(pool.begin_with("begin; select pg_sleep(0.02)"));
     assert!(poll!(&mut begin).is_pending());
 }
 
@@ -34,7 +26,7 @@ async fn is_in_a_transaction(pool: &PgPool) -> bool {
 async fn what_is_written_after_somebody_left_at_the_beginning_of_a_transaction_is_committed(
     owner: PgPool,
 ) {
-    let app = of_one(FRESH, &owner).await;
+    let app = of_one(&owner).await;
     for round in 0..20 {
         begin_and_leave(&app).await;
         assert!(!is_in_a_transaction(&app).await);
@@ -52,27 +44,13 @@ async fn what_is_written_after_somebody_left_at_the_beginning_of_a_transaction_i
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_transaction_that_fails_in_the_text_that_begins_it_is_not_the_next_ones(owner: PgPool) {
-    let app = of_one(FRESH, &owner).await;
+    let app = of_one(&owner).await;
     app.begin_with("begin; select 1 / 0").await.unwrap_err();
     assert!(!is_in_a_transaction(&app).await);
     let mut conn = app.acquire().await.unwrap();
     sqlx::raw_sql("begin; select 1 / 0").execute(&mut *conn).await.unwrap_err();
     drop(conn);
     assert!(!is_in_a_transaction(&app).await);
-}
-
-#[sqlx::test(migrator = "db::MIGRATOR")]
-async fn a_connection_that_died_while_it_rested_is_replaced_unnoticed(owner: PgPool) {
-    let app = of_one(Duration::ZERO, &owner).await;
-    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&app).await.unwrap();
-    let ended: bool = sqlx::query_scalar("select pg_terminate_backend($1, 5000)")
-        .bind(pid)
-        .fetch_one(&owner)
-        .await
-        .unwrap();
-    assert!(ended);
-    let next: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&app).await.unwrap();
-    assert_ne!(next, pid);
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
