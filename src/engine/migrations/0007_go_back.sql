@@ -22,7 +22,7 @@ begin
 end
 $$;
 
--- As before, and what is taken back is taken back there.
+-- Sends a failed run back: the steps from `p_seq` on are taken back (null: none). False: the run has not failed.
 create or replace function engine.rewind(p_run uuid, p_seq integer, p_version integer, p_now timestamptz) returns boolean
     language plpgsql security definer set search_path = '' as $$
 declare

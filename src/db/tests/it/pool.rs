@@ -5,10 +5,11 @@ use sqlx::{PgPool, Row as _};
 
 use crate::support::World;
 
-/// One connection: whoever comes next gets it.
+/// One connection: whoever comes next gets it, and is not held up by a question whether it is there.
 async fn of_one(owner: &PgPool) -> PgPool {
     let connect = (*owner.connect_options()).clone();
-    db::pool::options().max_connections(1).min_connections(1).connect_with(connect).await.unwrap()
+    let options = db::pool::options().max_connections(1).min_connections(1);
+    options.test_before_acquire(false).connect_with(connect).await.unwrap()
 }
 
 /// A transaction is asked for, and given up while the answer is on its way: the server takes its time.

@@ -40,11 +40,7 @@ impl Workflow for Cross {
     type Ports = Bridge;
 
     async fn run(self, cx: &mut Context<Bridge>) -> Result<(), Failure> {
-        cx.step("near", AT_ONCE, |bridge| async move {
-            bridge.calls[0].fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        })
-        .await?;
+        counted(cx, "near", 0).await?;
         cx.wait_for::<u32>("toll", None).await?;
         cx.step("middle", AT_ONCE, |bridge| async move {
             bridge.calls[1].fetch_add(1, Ordering::SeqCst);
@@ -54,11 +50,7 @@ impl Workflow for Cross {
             }
         })
         .await?;
-        cx.step("far", AT_ONCE, |bridge| async move {
-            bridge.calls[2].fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        })
-        .await
+        counted(cx, "far", 2).await
     }
 
     fn on_end<'a>(
@@ -81,6 +73,19 @@ impl Workflow for Cross {
     }
 }
 
+/// A step that is counted, and does nothing else.
+async fn counted(
+    cx: &mut Context<Bridge>,
+    name: &'static str,
+    place: usize,
+) -> Result<(), Failure> {
+    cx.step(name, AT_ONCE, move |bridge| async move {
+        bridge.calls[place].fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    })
+    .await
+}
+
 /// Goes over the bridge with its permit, which is asked for anew when it is sent back.
 #[derive(Serialize, Deserialize)]
 struct Escort;
@@ -91,16 +96,8 @@ impl Workflow for Escort {
     type Ports = Bridge;
 
     async fn run(self, cx: &mut Context<Bridge>) -> Result<(), Failure> {
-        cx.step("near", AT_ONCE, |bridge| async move {
-            bridge.calls[0].fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        })
-        .await?;
-        cx.step("permit", AT_ONCE, |bridge| async move {
-            bridge.calls[1].fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        })
-        .await?;
+        counted(cx, "near", 0).await?;
+        counted(cx, "permit", 1).await?;
         let wagon = cx.spawn_all("wagon", [Wagon], 1).await?;
         for over in cx.join_all(wagon).await? {
             over?;
