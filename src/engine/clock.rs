@@ -59,6 +59,14 @@ impl Clock {
         }
     }
 
+    /// Waits until `duration` has passed since the database was told `asked` ([`Self::sql_now`]); where it went by its own time, since now.
+    pub(crate) async fn sleep_since(&self, asked: Option<Time>, duration: Duration) {
+        match asked {
+            Some(asked) => self.sleep_until(asked + duration).await,
+            None => self.sleep(duration).await,
+        }
+    }
+
     /// Time that never jumps, from a fixed moment on: for lengths, where [`Self::now`] is for dates.
     pub(crate) fn monotonic(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);

@@ -327,11 +327,11 @@ impl<P: Send + Sync + 'static> Context<P> {
             "an attempt failed"
         );
         let record = &failure.record();
+        let asked = session.surroundings.clock.sql_now();
         session
             .persist(|| async {
                 let mut conn = session.surroundings.journal.acquire().await?;
-                let now = session.surroundings.clock.sql_now();
-                journal::failed(&mut conn, now, &place, record, after).await
+                journal::failed(&mut conn, asked, &place, record, after).await
             })
             .await;
         if let After::Wait(_) = after {
@@ -343,7 +343,7 @@ impl<P: Send + Sync + 'static> Context<P> {
             After::Failed | After::Wait(_) => Err(failure),
             After::Retry => {
                 figures::retry(place.name);
-                self.rest(delay).await;
+                self.rest(asked, delay).await;
                 Ok(live)
             }
         }

@@ -96,9 +96,9 @@ impl<P: Send + Sync + 'static> Context<P> {
         let place = self.begin(live).await;
         let _ = session.fault(crate::fault::Side::Before, &place).await;
         let around = &session.surroundings;
-        let arrived = session
-            .insist(|| journal::arrive(&around.journal, around.clock.sql_now(), &place, wait))
-            .await;
+        let asked = around.clock.sql_now();
+        let arrived =
+            session.insist(|| journal::arrive(&around.journal, asked, &place, wait)).await;
         let Some(arrived) = arrived else { session.leave(Leave::Lost).await };
         let _ = session.fault(crate::fault::Side::After, &place).await;
         session.fenced(Some(arrived.written)).await;
@@ -109,17 +109,17 @@ impl<P: Send + Sync + 'static> Context<P> {
             _ => {
                 let micros = arrived.wake_micros.and_then(|micros| u64::try_from(micros).ok());
                 let left = micros.map_or(around.patience, Duration::from_micros);
-                self.rest(left).await;
+                self.rest(asked, left).await;
                 Ok(None)
             }
         }
     }
 
-    /// Waits in place, until somebody wants something of the run.
-    pub(super) async fn rest(&self, duration: Duration) {
+    /// Waits in place from when the database was asked ([`crate::Clock::sql_now`]), until somebody wants something of the run.
+    pub(super) async fn rest(&self, asked: Option<Time>, duration: Duration) {
         let signals = &self.session.signals;
         tokio::select! {
-            () = self.session.surroundings.clock.sleep(duration) => {}
+            () = self.session.surroundings.clock.sleep_since(asked, duration) => {}
             () = signals.cancel.cancelled() => {}
             () = signals.pause.cancelled() => {}
             () = signals.stopping.cancelled() => {}
