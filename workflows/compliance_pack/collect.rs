@@ -14,7 +14,7 @@ use bundle::provenance::{
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
 use db::chain::Verification;
-use db::section::{self, Done, PlanVersion, Retained, Snapshot};
+use db::section::{self, Done, Exception, PlanVersion, Retained, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::ids::OrgId;
@@ -24,6 +24,8 @@ use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use storage::{Attempt, Key, Storage};
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -84,18 +86,19 @@ pub(super) async fn sections(
         period: export.period(),
         positions: positions.clone(),
     };
-    // The audit log is read and compressed beside everything else, and half of the figures beside the other half, where
-    // further connections are at hand.
+    // The audit log is read and compressed beside everything else, half of the figures beside the other half, and the exceptions
+    // beside the findings, where further connections are at hand.
     let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
     let beside =
         beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));
-    let second = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
-    let facts = Facts::read(&mut snapshot, second, &export, positions).await;
+    let mut second = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
+    let facts = Facts::read(&mut snapshot, second.as_mut(), &export, positions).await;
     let facts = facts.map_err(trouble::database)?;
     let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),
         recount: Recount::default(),
+        exceptions: second.map(|second| Ahead::read(second, pack.org, export.period())),
         facts: &facts,
         pack,
         step: &step,
@@ -107,7 +110,7 @@ pub(super) async fn sections(
     let audit = match beside {
         Some(log) => {
             snapshot.close().await.map_err(trouble::database)?;
-            log.await.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))??
+            joined(log.await)?
         }
         None => log.read(snapshot).await?,
     };
@@ -155,6 +158,8 @@ impl Read<'_> {
 struct Reader<'a> {
     scribe: Scribe,
     recount: Recount,
+    /// Where they are read over a connection of their own.
+    exceptions: Option<Ahead>,
     facts: &'a Facts,
     pack: BuildPack,
     step: &'a StepContext<Ports>,
@@ -210,13 +215,24 @@ impl Reader<'_> {
     }
 
     async fn exceptions(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
-        let rows = section::exceptions(snapshot, self.pack.org, self.facts.period());
-        let mut rows = std::pin::pin!(rows);
-        while let Some(row) = next(&mut rows).await? {
-            self.recount.exception(&row);
-            self.scribe.row(cells::exception(row)).await?;
+        if let Some(mut ahead) = self.exceptions.take() {
+            while let Some(row) = ahead.rows.recv().await {
+                self.exception(row).await?;
+            }
+            joined(ahead.reading.await)?;
+        } else {
+            let rows = section::exceptions(snapshot, self.pack.org, self.facts.period());
+            let mut rows = std::pin::pin!(rows);
+            while let Some(row) = next(&mut rows).await? {
+                self.exception(row).await?;
+            }
         }
         self.scribe.end_section().await
+    }
+
+    async fn exception(&mut self, row: Exception) -> Result<(), Failure> {
+        self.recount.exception(&row);
+        self.scribe.row(cells::exception(row)).await
     }
 
     /// A section that is small by nature.
@@ -226,6 +242,41 @@ impl Reader<'_> {
         }
         self.scribe.end_section().await
     }
+}
+
+/// Exceptions on their way over a connection of their own: they are asked for and sorted while the findings are written.
+struct Ahead {
+    rows: mpsc::Receiver<Exception>,
+    /// Says how the reading ended: rows that stop coming are not all that there are.
+    reading: AbortOnDropHandle<Result<(), Failure>>,
+}
+
+impl Ahead {
+    fn read(snapshot: Snapshot, org: OrgId, period: Period) -> Self {
+        let (sender, rows) = mpsc::channel(BATCH_ROWS);
+        let reading = tokio::spawn(read_exceptions(snapshot, (org, period), sender));
+        Self { rows, reading: AbortOnDropHandle::new(reading) }
+    }
+}
+
+async fn read_exceptions(
+    mut snapshot: Snapshot,
+    (org, period): (OrgId, Period),
+    sender: mpsc::Sender<Exception>,
+) -> Result<(), Failure> {
+    {
+        let rows = section::exceptions(&mut snapshot, org, period);
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = next(&mut rows).await? {
+            sender.send(row).await.map_err(trouble::internal)?;
+        }
+    }
+    snapshot.close().await.map_err(trouble::database)
+}
+
+/// What a task answered; one that died may be tried again.
+fn joined<T>(task: Result<Result<T, Failure>, JoinError>) -> Result<T, Failure> {
+    task.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))?
 }
 
 async fn next<T>(

@@ -57,7 +57,7 @@ impl Facts {
     /// Reads one half of the figures over `beside`, where there is such a connection, while the other one is read.
     pub(super) async fn read(
         snapshot: &mut Snapshot,
-        beside: Option<Snapshot>,
+        beside: Option<&mut Snapshot>,
         export: &Export,
         positions: Positions,
     ) -> db::Result<Self> {
@@ -67,11 +67,9 @@ impl Facts {
         let named = named(snapshot, org, plan.plan).await?;
         let generated_at = snapshot.moment().taken_at;
         let (followed, looked) = match beside {
-            Some(mut beside) => {
+            Some(beside) => {
                 let followed = Followed::read(snapshot, org, period);
-                let both = tokio::try_join!(followed, Looked::read(&mut beside, org, period))?;
-                beside.close().await?;
-                both
+                tokio::try_join!(followed, Looked::read(beside, org, period))?
             }
             None => (
                 Followed::read(snapshot, org, period).await?,

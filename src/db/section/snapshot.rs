@@ -1,13 +1,18 @@
 //! One moment of the database, for one organisation.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use evidence::ids::OrgId;
 use evidence::time::Time;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr as _, Transaction};
 
 use crate::{Result, scope};
+
+/// How long a connection beside the first is waited for: enough to open one.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A transaction that sees one moment and can change nothing.
 pub struct Snapshot {
@@ -45,7 +50,8 @@ impl Snapshot {
         let exported = sqlx::query_scalar::<_, String>("select pg_export_snapshot()");
         let id = exported.fetch_one(&mut *self.tx).await?;
         let begin = "begin isolation level repeatable read read only";
-        let Some(mut tx) = pool.try_begin_with(begin).await? else { return Ok(None) };
+        let Some(conn) = spare(pool).await? else { return Ok(None) };
+        let mut tx = Transaction::begin(conn, Some(begin.into_sql_str())).await?;
         // The server's own word for it: digits and hyphens.
         let set = format!("set transaction snapshot '{}'", id.replace('\'', ""));
         sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *tx).await?;
@@ -74,6 +80,20 @@ impl Deref for Snapshot {
 impl DerefMut for Snapshot {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.tx
+    }
+}
+
+/// A connection that is free, or that the pool may still open: one that has just begun has few, and who takes what happens to be
+/// free would read everything over one.
+async fn spare(pool: &PgPool) -> Result<Option<PoolConnection<Postgres>>> {
+    let may_open = pool.size() < pool.options().get_max_connections();
+    if pool.num_idle() == 0 && !may_open {
+        return Ok(None);
+    }
+    // Others may be quicker; then there is none after all.
+    match tokio::time::timeout(PATIENCE, pool.acquire()).await {
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Ok(None),
+        Ok(conn) => Ok(Some(conn?)),
     }
 }
 

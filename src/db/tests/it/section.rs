@@ -369,6 +369,25 @@ async fn the_top_risks_are_the_most_severe_and_oldest_that_are_open(pool: PgPool
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn a_moment_is_read_over_a_second_connection_that_the_pool_has_still_to_open(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.scan(1, showing(&["a"])).await;
+    let options = db::pool::options().max_connections(2).after_connect(|conn, _| {
+        let role = sqlx::query("set role driftpack_app");
+        Box::pin(async move { role.execute(conn).await.map(drop) })
+    });
+    let two = options.connect_lazy_with((*world.owner.connect_options()).clone());
+    let mut snapshot = Snapshot::begin(&two, world.org).await.unwrap();
+    world.scan(2, showing(&["a", "b"])).await;
+    assert_eq!((two.size(), two.num_idle()), (1, 0));
+    let mut beside = snapshot.beside(&two).await.unwrap().expect("one may be opened");
+    let seen: Vec<_> =
+        section::findings(&mut beside, world.org, period(0, 9)).try_collect().await.unwrap();
+    assert_eq!(seen.len(), 1, "the moment is that of the first");
+    assert!(snapshot.beside(&two).await.unwrap().is_none(), "both are in use");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn a_snapshot_sees_one_moment_and_can_change_nothing(pool: PgPool) {
     let world = World::new(pool).await;
     world.scan(1, showing(&["a"])).await;
