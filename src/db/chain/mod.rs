@@ -112,8 +112,12 @@ async fn make_head(conn: &mut PgConnection, chain: Uuid) -> Result<()> {
 
 async fn append_here(conn: &mut PgConnection, chain: ChainId, draft: Draft) -> Result<Sealed> {
     let frame = Frame::of(&draft, chain)?;
-    let place = sqlx::query_file!(
-        "sql/append.sql",
+    let place = sqlx::query!(
+        r#"
+        select seq as "seq!", created_at as "created_at!", prev_hash, hash as "hash!"
+          from driftpack_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         where seq is not null
+        "#,
         chain.as_uuid(),
         draft.id,
         draft.action.as_str(),
