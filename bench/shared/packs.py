@@ -13,8 +13,7 @@ import zipfile
 from machine import QUIET, Watch
 
 TICK = os.sysconf("SC_CLK_TCK")
-LOOK = 0.01  # seconds between two looks at the export's state, and five times as long after the first seconds: looking costs, too
-SHORT = 3
+LOOK = 0.01  # seconds between two looks at the export's state; a hundredth of the time that it has taken, where that is longer: looking costs, too
 
 
 def children():
@@ -97,7 +96,7 @@ def build(installation):
     export = installation.ask("POST", "/audit-exports", period)
     began = time.monotonic()
     while export["status"] in ("pending", "running"):
-        time.sleep(LOOK if time.monotonic() - began < SHORT else 5 * LOOK)
+        time.sleep(max(LOOK, (time.monotonic() - began) / 100))
         export = installation.ask("GET", f"/audit-exports/{export['id']}")
     took = time.monotonic() - began
     if export["status"] != "done":
