@@ -33,7 +33,7 @@ pub(super) fn check(contents: &Contents, checks: &mut Checks) {
     checks.ok_if_silent(
         "attestation",
         format!(
-            "the chain had {} entries, all re-hashed; {} earlier packs are named",
+            "the chain had {} entries, all re-hashed; earlier packs named: {}",
             attestation.head_seq,
             attestation.previous_attestations.len()
         ),

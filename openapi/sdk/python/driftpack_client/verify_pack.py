@@ -1009,7 +1009,7 @@ def check_chain(pack, report):
         check_events(pack, events, first, last, report)
         for seq, digest in sorted(known):
             must(hash_at(events, seq) in (None, digest), f"entry {seq} has another hash in the excerpt than the attested one")
-    report.done("attestation", f"the chain had {head} entries, all re-hashed; {len(attested['previous_attestations'])} earlier packs are named")
+    report.done("attestation", f"the chain had {head} entries, all re-hashed; earlier packs named: {len(attested['previous_attestations'])}")
 
 
 def check_events(pack, events, first, last, report):

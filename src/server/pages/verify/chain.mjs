@@ -133,7 +133,7 @@ export function checkChain(pack, report) {
     report.put('chain_excerpt', INCOMPLETE, 'audit_events.ndjson is not there, or not readable');
   }
   const earlier = attested.previous_attestations.length;
-  report.done('attestation', `the chain had ${attested.head_seq} entries, all re-hashed; ${earlier} earlier packs are named`);
+  report.done('attestation', `the chain had ${attested.head_seq} entries, all re-hashed; earlier packs named: ${earlier}`);
 }
 
 /** Can its own members be true together? Gives every position with its hash. */
