@@ -68,6 +68,15 @@ impl World {
         self
     }
 
+    /// The application's steps have so many connections.
+    pub(crate) fn with_connections(mut self, connections: u32) -> Self {
+        let pool = &self.ports.pool;
+        let options = pool.options().clone().max_connections(connections);
+        let pool = options.connect_lazy_with((*pool.connect_options()).clone());
+        self.ports = Arc::new(Ports { pool, ..(*self.ports).clone() });
+        self
+    }
+
     fn cause(&self, ago: Duration) -> Cause {
         Cause::new(Actor::system("test"), "test", self.clock.now() - ago)
     }

@@ -64,6 +64,27 @@ async fn the_pack_survives_everything_that_can_happen_to_a_run(owner: PgPool) {
     assert!(report.scenarios > 50, "{report:?}");
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_pack_says_the_same_over_few_connections_and_over_many(owner: PgPool) {
+    let mut world = World::new(owner).await;
+    let org = world.org().await;
+    let mut answers = Vec::new();
+    // Of two, the exceptions get none of their own.
+    for connections in 2..=4 {
+        world = world.with_connections(connections);
+        let client = Client::new(world.ports.pool.clone());
+        let run_id = world.request(&client, org).await;
+        work_until(&world, async || is_over(&client, run_id).await).await;
+        let export = world.export(world.pack(run_id)).await;
+        let zip = world.bytes(&export.object_key.unwrap().parse().unwrap()).await;
+        answers.push((entry(zip.clone(), pack::EXCEPTIONS), entry(zip.clone(), pack::SCANS)));
+        let report = world.verdict(zip);
+        assert_eq!(report.exit_code, 0, "{report:#?}");
+    }
+    assert!(answers[0].0.lines().count() > 1, "there are exceptions");
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+}
+
 async fn is_over(client: &Client, run_id: Uuid) -> bool {
     client.find(run_id).await.unwrap().unwrap().ended_at.is_some()
 }
