@@ -1051,6 +1051,7 @@ CREATE TABLE public.finding_events (
     CONSTRAINT finding_events_kind_known CHECK ((kind = ANY (ARRAY['detected'::text, 'updated'::text, 'regraded'::text, 'moved'::text, 'resolved'::text, 'reopened'::text, 'accepted'::text, 'false_positive'::text]))),
     CONSTRAINT finding_events_status_known CHECK ((status = ANY (ARRAY['open'::text, 'resolved'::text, 'accepted'::text, 'false_positive'::text])))
 );
+ALTER TABLE ONLY public.finding_events ALTER COLUMN number SET (n_distinct=-0.5);
 
 ALTER TABLE ONLY public.finding_events FORCE ROW LEVEL SECURITY;
 
