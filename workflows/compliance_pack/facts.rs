@@ -3,12 +3,13 @@
 
 use bundle::json;
 use db::exports::Export;
-use db::section::{self, Counts, Figures, Gaps, PlanVersion, Retained, Sequence, Snapshot};
-use evidence::backlog::OpenMonth;
+use db::section::{
+    self, Counts, Figures, Gaps, PlanVersion, Remediation, Retained, Sequence, Snapshot,
+};
 use evidence::chain::{CANONICAL_VERSION, ChainId};
 use evidence::ids::{ExportId, OrgId};
 use evidence::org::Plan;
-use evidence::pack::{AuditRange, Coverage, Exceptions, Org, Sla, Summary, TopRisk};
+use evidence::pack::{AuditRange, Coverage, Exceptions, Org, Summary, TopRisk};
 use evidence::time::{Period, Time};
 use serde::{Deserialize, Serialize};
 
@@ -94,18 +95,15 @@ async fn named(snapshot: &mut Snapshot, id: OrgId, plan: Plan) -> db::Result<Org
 
 /// What became of the findings: about half of the work.
 struct Followed {
-    sla: Vec<Sla>,
-    open_monthly: Vec<OpenMonth>,
+    remediation: Remediation,
     top_risks: Vec<TopRisk>,
 }
 
 impl Followed {
     async fn read(snapshot: &mut Snapshot, org: OrgId, period: Period) -> db::Result<Self> {
-        let sla = section::remediation_sla(snapshot, org, period).await?;
         Ok(Self {
-            open_monthly: section::open_monthly(snapshot, org, period, &sla).await?,
+            remediation: section::remediation(snapshot, org, period).await?,
             top_risks: section::top_risks(snapshot, org, period).await?,
-            sla,
         })
     }
 }
@@ -142,9 +140,9 @@ struct Of {
 
 fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
     let Of { org, period, generated_at } = of;
-    let Followed { sla, open_monthly, top_risks } = followed;
+    let Followed { remediation, top_risks } = followed;
     let Looked { counts, coverage, gaps, exceptions, audit, .. } = looked;
-    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps.longest };
+    let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps.longest };
     Summary {
         org,
         period,
@@ -153,9 +151,9 @@ fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
         top_risks,
         exceptions,
         audit,
-        open_monthly,
+        open_monthly: remediation.months,
         coverage,
-        sla,
+        sla: remediation.levels,
         gaps: gaps.longest,
         gaps_total: gaps.total,
     }

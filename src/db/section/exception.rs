@@ -11,6 +11,7 @@ use crate::column::Count;
 use crate::{Error, Result};
 
 pub(super) const SQL: &str = include_str!("../sql/section/exceptions.sql");
+pub(super) const IN_NUMBERS_SQL: &str = include_str!("../sql/section/exceptions_in_numbers.sql");
 
 /// One exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,21 +50,13 @@ pub async fn exceptions_in_numbers(
     org: OrgId,
     period: Period,
 ) -> Result<Exceptions> {
-    let mut rows = std::pin::pin!(exceptions(conn, org, period));
-    let mut sum = Exceptions::default();
-    while let Some(row) = rows.try_next().await? {
-        match row.kind.as_str() {
-            "noise_rule" => {
-                sum.noise_resources += row.count;
-                sum.noise_attributes += u64::try_from(row.attributes.unwrap_or(0)).unwrap_or(0);
-            }
-            "ignored_by_custom_rule" => sum.ignored_by_custom_rules += row.count,
-            "accepted_risk" => sum.accepted_risks += 1,
-            "false_positive" => sum.false_positives += 1,
-            "disabled_rule" => sum.disabled_rules += 1,
-            "late_scan" => sum.late_scans += 1,
-            _ => {}
-        }
-    }
-    Ok(sum)
+    Ok(sqlx::query_file_as!(
+        Exceptions,
+        "sql/section/exceptions_in_numbers.sql",
+        org.0,
+        period.start,
+        period.end,
+    )
+    .fetch_one(conn)
+    .await?)
 }

@@ -2,10 +2,11 @@
 
 use evidence::ids::OrgId;
 use evidence::metrics::{Ratio, RollForward};
-use evidence::pack::{Coverage, Gap, Headline, Sla, Spread};
+use evidence::pack::{Coverage, Gap, Headline, Sla};
 use evidence::time::Period;
 use sqlx::postgres::PgConnection;
 
+use super::Remediation;
 use crate::Result;
 use crate::column::Count;
 
@@ -15,7 +16,7 @@ pub(super) const SQL: &str = include_str!("../sql/section/headline.sql");
 #[derive(Debug, Clone, Copy)]
 pub struct Figures<'a> {
     pub coverage: &'a [Coverage],
-    pub sla: &'a [Sla],
+    pub remediation: &'a Remediation,
     pub gaps: &'a [Gap],
 }
 
@@ -27,11 +28,6 @@ pub struct Counts {
     scans_partial: u64,
     scans_failed: u64,
     sources: u64,
-    resolved: u64,
-    mean: Option<f64>,
-    median: Option<f64>,
-    p90: Option<f64>,
-    max: Option<f64>,
     scans_expected: u64,
     scans_kept: u64,
 }
@@ -47,22 +43,17 @@ impl Counts {
     /// With the sums of the tables.
     pub fn headline(self, figures: Figures<'_>) -> Headline {
         let scope = figures.coverage.iter().map(|month| month.scope);
-        let within = figures.sla.iter().map(|level| level.within_sla);
+        let levels = &figures.remediation.levels;
+        let within = levels.iter().map(|level| level.within_sla);
         Headline {
             findings_in_period: self.findings_in_period,
-            roll_forward: total(figures.sla),
+            roll_forward: total(levels),
             scans_done: self.scans_done,
             scans_partial: self.scans_partial,
             scans_failed: self.scans_failed,
             sources: self.sources,
             longest_gap_hours: figures.gaps.first().map(|gap| gap.hours),
-            hours_to_resolve: Spread {
-                count: self.resolved,
-                mean: self.mean,
-                median: self.median,
-                p90: self.p90,
-                max: self.max,
-            },
+            hours_to_resolve: figures.remediation.hours_to_resolve,
             within_sla: sum(within),
             scope_coverage: sum(scope),
             cadence: Ratio::new(self.scans_kept, self.scans_expected),

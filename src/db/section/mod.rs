@@ -11,7 +11,6 @@
 //! Each statement is also exported as text, for the pack's provenance.
 
 mod audit;
-mod backlog;
 mod coverage;
 mod exception;
 mod finding;
@@ -24,13 +23,12 @@ mod setting;
 mod snapshot;
 
 pub use audit::{Done, audit_actions, audit_range};
-pub use backlog::open_monthly;
 pub use coverage::{Gaps, coverage_monthly, gaps};
 pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
 pub use finding::{Finding, Sequence, findings, sequence, top_risks};
 pub use headline::{Counts, Figures, counts};
 pub use plan::{PlanVersion, plan};
-pub use remediation::remediation_sla;
+pub use remediation::{Remediation, remediation};
 pub use retention::{Retained, retention};
 pub use scan::{Scan, scans};
 pub use setting::{CustomRule, StateSource, custom_rules, state_sources};
@@ -99,10 +97,10 @@ pub const QUERIES: &[Query] = &[
     query("custom_rules", setting::CUSTOM_RULES_SQL, AT_END),
     query("state_sources", setting::STATE_SOURCES_SQL, AT_END),
     query("exceptions", exception::SQL, PERIOD),
+    query("exceptions_in_numbers", exception::IN_NUMBERS_SQL, PERIOD),
     query("audit_log", audit::SQL, PERIOD),
     query("audit_events", audit::EVENTS_SQL, PERIOD),
     query("audit_actions", audit::ACTIONS_SQL, PERIOD),
-    query("open_monthly", backlog::SQL, PERIOD),
     query("plan", plan::SQL, AT_END),
     query("gaps", coverage::GAPS_SQL, PERIOD),
     query("top_risks", finding::TOP_RISKS_SQL, AT_END),

@@ -83,13 +83,13 @@ async fn read(state: &State, (org, period): Key) -> Result<Glance> {
     let counted_at = moment.moment().taken_at;
     let coverage = section::coverage_monthly(&mut moment, org, period).await?;
     let gaps = section::gaps(&mut moment, org, period).await?.longest;
-    let sla = section::remediation_sla(&mut moment, org, period).await?;
+    let remediation = section::remediation(&mut moment, org, period).await?;
     let top_risks = section::top_risks(&mut moment, org, period).await?;
     let audit = section::audit_range(&mut moment, ChainId::Org(org), period).await?;
-    let figures = Figures { coverage: &coverage, sla: &sla, gaps: &gaps };
+    let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps };
     let headline = section::counts(&mut moment, org, period).await?.headline(figures);
     moment.close().await?;
-    Ok(Glance { counted_at, headline, coverage, sla, gaps, top_risks, audit })
+    Ok(Glance { counted_at, headline, coverage, sla: remediation.levels, gaps, top_risks, audit })
 }
 
 impl Glances {

@@ -7,14 +7,6 @@ with finding as (
      and occurred_at < $3
      and (until is null or until >= $2)
 ),
-closed as (
-  select count(hours) as resolved, avg(hours) as mean, max(hours) as max,
-         percentile_cont(array[0.5, 0.9]) within group (order by hours) as quantiles
-    from (select date_part('epoch', occurred_at - open_since) / 3600 as hours
-            from finding_events
-           where org_id = $1 and kind = 'resolved'
-             and occurred_at >= $2 and occurred_at < $3) resolution
-),
 scan as (
   select count(*) filter (where status = 'done') as done,
          count(*) filter (where status = 'partial') as partial,
@@ -78,11 +70,6 @@ select finding.in_period as "findings_in_period!: Count",
        scan.partial as "scans_partial!: Count",
        scan.failed as "scans_failed!: Count",
        source.in_scope as "sources!: Count",
-       closed.resolved as "resolved!: Count",
-       closed.mean,
-       closed.quantiles[1] as median,
-       closed.quantiles[2] as p90,
-       closed.max,
        least(coalesce(cadence.expected, 0), 9223372036854775807)::bigint as "scans_expected!: Count",
        least(coalesce(cadence.kept, 0), 9223372036854775807)::bigint as "scans_kept!: Count"
-  from finding, closed, scan, source, cadence
+  from finding, scan, source, cadence

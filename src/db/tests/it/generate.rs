@@ -29,7 +29,7 @@ async fn tie_out(world: &World, period: Period) -> u64 {
             tally.add(row.number, row.risk_level, row.roll_forward()).unwrap();
         }
     }
-    let sla = section::remediation_sla(&mut snapshot, world.org, period).await.unwrap();
+    let sla = section::remediation(&mut snapshot, world.org, period).await.unwrap().levels;
     let reported = sla.iter().map(|level| (level.risk_level, level.roll_forward)).collect();
     tally.check(&reported).unwrap();
     tally.findings()
@@ -89,7 +89,7 @@ async fn a_million_findings_are_read_in_seconds(pool: PgPool) {
         let memory = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
         let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
         let begun = Instant::now();
-        section::remediation_sla(&mut snapshot, world.org, period(0, 2160)).await.unwrap();
+        section::remediation(&mut snapshot, world.org, period(0, 2160)).await.unwrap();
         let sla = begun.elapsed();
         let begun = Instant::now();
         section::coverage_monthly(&mut snapshot, world.org, period(0, 2160)).await.unwrap();

@@ -149,8 +149,7 @@ async fn open_findings_are_followed_month_by_month_whatever_comes_later(pool: Pg
     let course = async |to| {
         let period = period(0, to);
         let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-        let levels = section::remediation_sla(&mut snapshot, world.org, period).await.unwrap();
-        section::open_monthly(&mut snapshot, world.org, period, &levels).await.unwrap()
+        section::remediation(&mut snapshot, world.org, period).await.unwrap().months
     };
     let before = course(24 * 90).await;
     let told: Vec<_> = before.iter().map(|month| (month.month.as_str(), month.total())).collect();
@@ -266,7 +265,8 @@ async fn the_cadence_is_the_sum_of_the_months(pool: PgPool) {
     let expected: Vec<_> = months.iter().map(|month| month.scans_expected).collect();
     assert_eq!(expected, [Some(3), Some(2), Some(1)]);
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    let figures = section::Figures { coverage: &months, sla: &[], gaps: &[] };
+    let remediation = section::remediation(&mut snapshot, world.org, period).await.unwrap();
+    let figures = section::Figures { coverage: &months, remediation: &remediation, gaps: &[] };
     let headline =
         section::counts(&mut snapshot, world.org, period).await.unwrap().headline(figures);
     assert_eq!((headline.cadence.numerator, headline.cadence.denominator), (4, 6));

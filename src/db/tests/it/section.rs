@@ -22,7 +22,7 @@ async fn rows(world: &World, period: Period) -> Vec<section::Finding> {
 
 async fn sla(world: &World, period: Period) -> Vec<Sla> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    section::remediation_sla(&mut snapshot, world.org, period).await.unwrap()
+    section::remediation(&mut snapshot, world.org, period).await.unwrap().levels
 }
 
 async fn coverage(world: &World, period: Period) -> Vec<Coverage> {
@@ -181,7 +181,8 @@ async fn an_empty_period_has_every_row_and_no_percentage(pool: PgPool) {
         section::Gaps::default()
     );
     assert_eq!(section::top_risks(&mut snapshot, world.org, period).await.unwrap(), []);
-    let figures = section::Figures { coverage: &months, sla: &[], gaps: &[] };
+    let remediation = section::remediation(&mut snapshot, world.org, period).await.unwrap();
+    let figures = section::Figures { coverage: &months, remediation: &remediation, gaps: &[] };
     let headline =
         section::counts(&mut snapshot, world.org, period).await.unwrap().headline(figures);
     assert_eq!((headline.findings_in_period, headline.sources), (0, 0));
@@ -231,7 +232,8 @@ async fn coverage_counts_every_month_whether_scanned_or_not(pool: PgPool) {
     let gaps = section::gaps(&mut snapshot, world.org, whole).await.unwrap().longest;
     assert_eq!((gaps[0].from, gaps[0].hours), (at(240), f64::from(24 * 74 - 240)));
     assert_eq!(gaps[0].expected_interval_hours, Some(24));
-    let figures = section::Figures { coverage: &months, sla: &[], gaps: &gaps };
+    let remediation = section::remediation(&mut snapshot, world.org, whole).await.unwrap();
+    let figures = section::Figures { coverage: &months, remediation: &remediation, gaps: &gaps };
     let headline =
         section::counts(&mut snapshot, world.org, whole).await.unwrap().headline(figures);
     assert_eq!((headline.cadence.numerator, headline.cadence.denominator), (2, 74));
