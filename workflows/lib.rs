@@ -2,6 +2,7 @@
 
 pub mod chain_check;
 pub mod compliance_pack;
+mod hashed;
 pub mod history;
 pub mod org_deletion;
 mod ports;

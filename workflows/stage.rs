@@ -173,22 +173,35 @@ impl Sink {
 
     /// Finishes the object; without it the object means nothing.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.send()?;
+        let rest = self.rest();
+        self.send(rest)?;
         self.runtime.block_on(self.writer.close()).map(drop).map_err(io::Error::other)
     }
 
-    fn send(&mut self) -> io::Result<()> {
-        let chunk = self.buffer.split().freeze();
+    /// Takes bytes, and gives them back as a chunk once there are enough to be sent.
+    pub(crate) fn gather(&mut self, bytes: &[u8]) -> io::Result<Option<Bytes>> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() < CHUNK_BYTES {
+            return Ok(None);
+        }
+        halt_if(&self.stop)?;
+        Ok(Some(self.rest()))
+    }
+
+    /// What was gathered and not yet given back.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        self.buffer.split().freeze()
+    }
+
+    pub(crate) fn send(&mut self, chunk: Bytes) -> io::Result<()> {
         self.runtime.block_on(self.writer.write(chunk)).map_err(io::Error::other)
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= CHUNK_BYTES {
-            halt_if(&self.stop)?;
-            self.send()?;
+        if let Some(chunk) = self.gather(bytes)? {
+            self.send(chunk)?;
         }
         Ok(bytes.len())
     }

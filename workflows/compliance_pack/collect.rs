@@ -13,8 +13,8 @@ use bundle::provenance::{
 };
 use bundle::section::{ControlEntry, CoverageMonth, RemediationSla};
 use bundle::table::Cell;
-use db::chain::Verification;
-use db::section::{self, Done, Exception, PlanVersion, Retained, Snapshot};
+use db::chain::{Done, Verification};
+use db::section::{self, Exception, PlanVersion, Retained, Snapshot};
 use engine::{Failure, StepContext};
 use evidence::chain::ChainId;
 use evidence::ids::OrgId;
@@ -322,8 +322,7 @@ impl Log {
                 press.add(line.as_bytes()).await.map_err(stage::unwrapped)?;
             }
         }
-        let done = section::audit_actions(&mut snapshot, chain, self.period).await;
-        let done = done.map_err(trouble::database)?;
+        let done = verification.done();
         snapshot.close().await.map_err(trouble::database)?;
         // A chain that is not whole is the next step's to say, as it is by then.
         let hashes = attest::intact(verification.finish().verdict, &self.positions).ok();

@@ -43,15 +43,13 @@ impl Press {
 
     /// Adds bytes; not for blocking threads.
     pub(super) async fn add(&mut self, bytes: &[u8]) -> Result<(), bundle::Error> {
+        if let Some(piece) = self.full(bytes.len())
+            && self.pieces.send(piece).await.is_err()
+        {
+            return Err(early((&mut self.thread).await));
+        }
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < CHUNK_BYTES {
-            return Ok(());
-        }
-        let piece = self.piece();
-        if self.pieces.send(piece).await.is_ok() {
-            return Ok(());
-        }
-        Err(early((&mut self.thread).await))
+        Ok(())
     }
 
     /// Ends the object; without it the object means nothing. Not for blocking threads.
@@ -69,6 +67,12 @@ impl Press {
         Handle::current().block_on(self.finish())
     }
 
+    /// What is to be sent before so many bytes are added. A chunk is never outgrown, which would move it.
+    fn full(&mut self, more: usize) -> Option<Piece> {
+        let is_full = !self.buffer.is_empty() && self.buffer.len() + more > CHUNK_BYTES;
+        is_full.then(|| self.piece())
+    }
+
     fn piece(&mut self) -> Piece {
         Piece::Bytes(std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK_BYTES)))
     }
@@ -77,11 +81,16 @@ impl Press {
 /// For blocking threads.
 impl Write for Press {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let added = Handle::current().block_on(self.add(bytes));
-        added.map(|()| bytes.len()).map_err(|error| match error {
-            bundle::Error::Io(error) => error,
-            error => io::Error::other(error),
-        })
+        if let Some(piece) = self.full(bytes.len())
+            && self.pieces.blocking_send(piece).is_err()
+        {
+            return Err(match early(Handle::current().block_on(&mut self.thread)) {
+                bundle::Error::Io(error) => error,
+                error => io::Error::other(error),
+            });
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     /// Bytes go out in chunks, and all of them when finished.

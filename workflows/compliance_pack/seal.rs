@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bundle::attestation::Attestation;
-use bundle::digest::{self, Digest, Hashing};
+use bundle::digest::{self, Digest};
 use bundle::keys::SigningKey;
 use bundle::manifest::{self, Hashes};
 use bundle::provenance::{
@@ -29,6 +29,7 @@ use super::attest::Attested;
 use super::collect::{Collected, Notes};
 use super::stamp::Stamped;
 use super::{BuildPack, index, removed};
+use crate::hashed::Hashed;
 use crate::stage::{self, Altered, Sink, Source, Staged};
 use crate::{Ports, trouble};
 
@@ -303,7 +304,7 @@ fn write(
     stop: &CancellationToken,
 ) -> Result<Digest, Failure> {
     let sink = Sink::create(storage, key, stop).map_err(stage::from_io)?;
-    let mut zip = zip::Writer::new(Hashing::new(sink), modified);
+    let mut zip = zip::Writer::new(Hashed::new(sink), modified);
     for (name, content) in contents.in_order() {
         match content {
             Content::Written(text) => {
@@ -314,9 +315,7 @@ fn write(
             Content::Staged(staged) => copy(storage, staged, &mut zip, stop)?,
         }
     }
-    let (sink, digest) = zip.finish().map_err(stage::unwrapped)?.finish();
-    sink.finish().map_err(stage::from_io)?;
-    Ok(digest)
+    zip.finish().map_err(stage::unwrapped)?.finish().map_err(stage::from_io)
 }
 
 /// Copies a staged entry into the ZIP, compressed as it is where it was compressed before.

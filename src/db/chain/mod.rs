@@ -9,6 +9,7 @@
 //!
 //! What an entry says and how it is hashed is `evidence::chain`'s work.
 
+mod deeds;
 mod read;
 mod verify;
 
@@ -20,6 +21,7 @@ use serde_json::Map;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+pub use deeds::Done;
 pub use read::{Entry, Filter, attested, find, list};
 pub use verify::{At, Options, Verification, Verified, verify};
 

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::Head;
+use super::deeds::{Deeds, Done};
 use crate::fields::Fields;
 use crate::{Error, Result};
 
@@ -62,6 +63,7 @@ pub struct Verification {
     expected_min_seq: Option<i64>,
     head: Option<Head>,
     verifier: Verifier,
+    deeds: Deeds,
 }
 
 impl Verification {
@@ -81,7 +83,8 @@ impl Verification {
         }
         let first = options.since.map_or(1, |(seq, _)| seq);
         let Options { at_seq, expected_min_seq, .. } = *options;
-        Ok(Self { chain, first, at_seq, expected_min_seq, head, verifier })
+        let deeds = Deeds::default();
+        Ok(Self { chain, first, at_seq, expected_min_seq, head, verifier, deeds })
     }
 
     /// Reads the chain to its end.
@@ -98,7 +101,7 @@ impl Verification {
     /// Reads the chain from its first entry to its end, whatever `since` said, and gives the canonical texts of the entries of
     /// the period in order, each with a line feed: the lines of `audit_events.ndjson`, and what `section/audit_events.sql` answers.
     ///
-    /// Time never goes back along a chain, so they are consecutive.
+    /// Time never goes back along a chain, so they are consecutive. What they say was done is counted: [`Self::done`].
     pub fn lines<'a>(
         &'a mut self,
         conn: &'a mut PgConnection,
@@ -106,15 +109,24 @@ impl Verification {
     ) -> impl Stream<Item = Result<String>> + Send + 'a {
         let rows = sqlx::query(include_str!("../sql/chain_in_period.sql"));
         let rows = rows.bind(self.chain.as_uuid()).bind(period.start).bind(period.end);
-        let (verifier, chain) = (&mut self.verifier, self.chain);
+        let Self { verifier, deeds, chain, .. } = self;
+        let chain = *chain;
         rows.fetch(conn).map_err(Error::from).try_filter_map(move |row| {
             let line = stored(&row, chain).and_then(|entry| {
                 verifier.feed(entry);
-                let is_in_period: bool = row.try_get(IN_PERIOD)?;
-                Ok(is_in_period.then(|| [entry.canonical, "\n"].concat()))
+                if !row.try_get(IN_PERIOD)? {
+                    return Ok(None);
+                }
+                deeds.add(entry.action, entry.seq);
+                Ok(Some([entry.canonical, "\n"].concat()))
             });
             future::ready(line.map_err(Error::from))
         })
+    }
+
+    /// What was done in the period of [`Self::lines`], by action: what `section/audit_actions.sql` answers.
+    pub fn done(&self) -> Vec<Done> {
+        self.deeds.told()
     }
 
     /// The verdict over what was read.

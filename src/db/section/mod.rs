@@ -22,7 +22,7 @@ mod scan;
 mod setting;
 mod snapshot;
 
-pub use audit::{Done, audit_actions, audit_range};
+pub use audit::audit_range;
 pub use coverage::{Gaps, coverage_monthly, gaps};
 pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
 pub use finding::{Finding, Sequence, findings, sequence, top_risks};
