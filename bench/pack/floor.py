@@ -14,7 +14,7 @@ import time
 from installation import DATABASE
 from machine import QUIET, Watch
 
-SETTINGS = "-c jit=off -c work_mem=64MB -c max_parallel_workers_per_gather=0 -c timezone=UTC"
+SETTINGS = "-c jit=off -c work_mem=64MB -c max_parallel_workers_per_gather=0 -c synchronize_seqscans=off -c timezone=UTC"
 APPEND = pathlib.Path(__file__).resolve().parent / "append.sql"
 APPEND_TABLES = """
 drop table if exists bench_head, bench_entry;

@@ -1,6 +1,6 @@
 -- How much was suppressed, accepted or left out in the period. The rows themselves: exceptions.
 with observed as (
-  select id, state_source_id, late
+  select id, late
     from scans
    where org_id = $1 and observed_at >= $2 and observed_at < $3
 ),
