@@ -32,7 +32,27 @@ async fn coverage(world: &World, period: Period) -> Vec<Coverage> {
 
 async fn exceptions(world: &World, period: Period) -> Vec<section::Exception> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    section::exceptions(&mut snapshot, world.org, period).try_collect().await.unwrap()
+    let rows = section::exceptions(&mut snapshot, world.org, period);
+    let rows: Vec<_> = rows.try_collect().await.unwrap();
+    let numbers = section::exceptions_in_numbers(&mut snapshot, world.org, period).await.unwrap();
+    assert_eq!(numbers, counted(&rows), "the rows are what their numbers say");
+    rows
+}
+
+fn counted(rows: &[section::Exception]) -> section::Exceptions {
+    let of = |kind: &'static str| rows.iter().filter(move |row| row.kind == kind);
+    let resources = |kind| of(kind).map(|row| row.count).sum();
+    let number = |kind| of(kind).count() as u64;
+    let attributes: i64 = of("noise_rule").filter_map(|row| row.attributes).sum();
+    section::Exceptions {
+        noise_resources: resources("noise_rule"),
+        noise_attributes: u64::try_from(attributes).unwrap(),
+        ignored_by_custom_rules: resources("ignored_by_custom_rule"),
+        accepted_risks: number("accepted_risk"),
+        false_positives: number("false_positive"),
+        disabled_rules: number("disabled_rule"),
+        late_scans: number("late_scan"),
+    }
 }
 
 /// The roll-forward of the level that drifted tags have.
