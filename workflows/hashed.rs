@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use bundle::digest::{Digest, Sum};
+use bundle::digest::{Digest, Fingerprint, Sum};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -19,31 +19,39 @@ const CHUNKS: usize = 4;
 pub(crate) struct Hashed {
     sink: Sink,
     chunks: mpsc::Sender<Bytes>,
-    sum: JoinHandle<Sum>,
+    hashes: JoinHandle<(Sum, Fingerprint)>,
+}
+
+/// What went to storage.
+pub(crate) struct Stored {
+    pub(crate) digest: Digest,
+    pub(crate) fingerprint: String,
 }
 
 impl Hashed {
     pub(crate) fn new(sink: Sink) -> Self {
         let (chunks, mut incoming) = mpsc::channel::<Bytes>(CHUNKS);
-        let sum = tokio::task::spawn_blocking(move || {
-            let mut sum = Sum::default();
+        let hashes = tokio::task::spawn_blocking(move || {
+            let (mut sum, mut fingerprint) = (Sum::default(), Fingerprint::default());
             while let Some(chunk) = incoming.blocking_recv() {
                 sum.update(&chunk);
+                fingerprint.update(&chunk);
             }
-            sum
+            (sum, fingerprint)
         });
-        Self { sink, chunks, sum }
+        Self { sink, chunks, hashes }
     }
 
-    /// Finishes the object; without it the object means nothing. Says what went to storage.
-    pub(crate) fn finish(mut self) -> io::Result<Digest> {
+    /// Finishes the object; without it the object means nothing.
+    pub(crate) fn finish(mut self) -> io::Result<Stored> {
         let rest = self.sink.rest();
         self.send(rest)?;
-        let Self { sink, chunks, sum } = self;
+        let Self { sink, chunks, hashes } = self;
         sink.finish()?;
         drop(chunks);
-        let sum = Handle::current().block_on(sum).map_err(io::Error::other)?;
-        Ok(sum.finish())
+        let hashes = Handle::current().block_on(hashes).map_err(io::Error::other)?;
+        let (sum, fingerprint) = hashes;
+        Ok(Stored { digest: sum.finish(), fingerprint: fingerprint.finish() })
     }
 
     fn send(&mut self, chunk: Bytes) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Staged objects: what a step leaves in storage for the steps after it.
 //!
 //! Invariants
-//! - A staged object is named by a checkpoint with its SHA-256 and read back against it, so an object that was lost, cut or mixed up
+//! - A staged object is named by a checkpoint with its hash and read back against it, so an object that was lost, cut or mixed up
 //!   is found before anything is made of it.
 //! - The blocking ends ([`Sink`], [`Source`]) live on blocking threads and reach storage through the runtime's handle. They
 //!   stop at the next chunk when the attempt they belong to is gone.
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use bundle::csv::Counted;
-use bundle::digest::{self, Digest, Sum};
+use bundle::digest::{self, Digest, Fingerprint};
 use bundle::packed::Packed;
 use bytes::{Bytes, BytesMut};
 use engine::{Failure, StepContext};
@@ -140,14 +140,14 @@ pub(crate) async fn load<T: DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(trouble::internal)
 }
 
-/// What an object in storage really holds.
-pub(crate) async fn digest_of(storage: &Storage, key: &Key) -> Result<Digest, Failure> {
+/// The fingerprint of what an object in storage really holds.
+pub(crate) async fn fingerprint_of(storage: &Storage, key: &Key) -> Result<String, Failure> {
     let mut chunks = storage.read(key).await.map_err(trouble::storage)?;
-    let mut sum = Sum::default();
+    let mut fingerprint = Fingerprint::default();
     while let Some(chunk) = chunks.try_next().await.map_err(trouble::storage)? {
-        sum.update(&chunk);
+        fingerprint.update(&chunk);
     }
-    Ok(sum.finish())
+    Ok(fingerprint.finish())
 }
 
 /// The blocking end of an object that is being written.

@@ -53,6 +53,52 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// BLAKE3 of bytes that we wrote and read back ourselves, at a third of the time of SHA-256 and as strong. No pack states it: what an auditor
+/// checks, stock tools check.
+#[derive(Debug, Clone, Default)]
+pub struct Fingerprint(blake3::Hasher);
+
+impl Fingerprint {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Lower-case hex.
+    pub fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
+}
+
+/// A writer that takes the fingerprint on the way.
+#[derive(Debug)]
+pub(crate) struct Fingerprinting<W> {
+    inner: W,
+    fingerprint: Fingerprint,
+}
+
+impl<W> Fingerprinting<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, fingerprint: Fingerprint::default() }
+    }
+
+    pub(crate) fn finish(self) -> (W, String) {
+        let fingerprint = self.fingerprint.finish();
+        (self.inner, fingerprint)
+    }
+}
+
+impl<W: Write> Write for Fingerprinting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let accepted = self.inner.write(bytes)?;
+        self.fingerprint.update(&bytes[..accepted]);
+        Ok(accepted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// A writer or reader that hashes on the way.
 #[derive(Debug)]
 pub struct Hashing<T> {
@@ -105,6 +151,21 @@ mod tests {
         assert_eq!(written, read);
         assert_eq!((written.bytes, written.lines), (8, 2));
         assert_eq!(written, of(b"one\ntwo\n"));
+    }
+
+    #[test]
+    fn a_fingerprint_is_blake3_of_what_went_by() {
+        let mut writer = Fingerprinting::new(Vec::new());
+        writer.write_all(b"one\n").unwrap();
+        writer.write_all(b"two\n").unwrap();
+        let (bytes, fingerprint) = writer.finish();
+        let mut whole = Fingerprint::default();
+        whole.update(&bytes);
+        assert_eq!(fingerprint, whole.finish());
+        assert_eq!(
+            Fingerprint::default().finish(),
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+        );
     }
 
     #[test]

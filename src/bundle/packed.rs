@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::deflate::Encoder;
-use crate::digest::{Digest, Hashing};
+use crate::digest::Fingerprinting;
 
 /// What a ZIP must know of an entry that was compressed before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,14 +19,13 @@ pub struct Packed {
     /// Of the entry's own bytes.
     pub crc32: u32,
     pub bytes: u64,
-    /// Of the compressed ones, lower-case hex.
-    pub packed_sha256: String,
-    pub packed_bytes: u64,
+    /// The [`Fingerprint`](crate::digest::Fingerprint) of the compressed ones.
+    pub fingerprint: String,
 }
 
 /// Compresses the bytes of one entry on their way to `W`. Constant memory.
 pub struct Packer<W: Write> {
-    encoder: Encoder<Hashing<W>>,
+    encoder: Encoder<Fingerprinting<W>>,
     crc: crc32fast::Hasher,
     bytes: u64,
 }
@@ -34,7 +33,7 @@ pub struct Packer<W: Write> {
 impl<W: Write> Packer<W> {
     pub fn new(writer: W) -> Self {
         Self {
-            encoder: Encoder::new(Hashing::new(writer)),
+            encoder: Encoder::new(Fingerprinting::new(writer)),
             crc: crc32fast::Hasher::new(),
             bytes: 0,
         }
@@ -42,15 +41,9 @@ impl<W: Write> Packer<W> {
 
     /// Ends the entry and gives the writer back.
     pub fn finish(self) -> Result<(W, Packed), Error> {
-        let (mut writer, Digest { sha256, bytes, .. }) = self.encoder.finish()?.finish();
+        let (mut writer, fingerprint) = self.encoder.finish()?.finish();
         writer.flush()?;
-        let packed = Packed {
-            crc32: self.crc.finalize(),
-            bytes: self.bytes,
-            packed_sha256: sha256,
-            packed_bytes: bytes,
-        };
-        Ok((writer, packed))
+        Ok((writer, Packed { crc32: self.crc.finalize(), bytes: self.bytes, fingerprint }))
     }
 }
 

@@ -16,7 +16,7 @@ use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter, ZipEntryWriter};
 
 use crate::Error;
-use crate::digest::{Digest, Hashing, Sum};
+use crate::digest::{Digest, Fingerprinting, Sum};
 use crate::packed::{Packed, Packer};
 
 const PERMISSIONS: u32 = 0o644;
@@ -56,7 +56,7 @@ impl<W: Write> Writer<W> {
         packed: &'a Packed,
     ) -> Result<PackedEntry<'a, W>, Error> {
         let (raw, finished) = self.begin(name)?;
-        Ok(PackedEntry { inner: Hashing::new(raw), packed, name: name.to_owned(), finished })
+        Ok(PackedEntry { inner: Fingerprinting::new(raw), packed, name: name.to_owned(), finished })
     }
 
     fn begin(&mut self, name: &str) -> Result<(ZipEntryWriter<'_, W>, &mut usize), Error> {
@@ -122,7 +122,7 @@ impl<W: Write> Write for Entry<'_, W> {
 /// Takes the compressed bytes of one entry; [`Self::finish`] ends it.
 #[must_use = "an entry that is not finished makes the ZIP unusable"]
 pub struct PackedEntry<'a, W: Write> {
-    inner: Hashing<ZipEntryWriter<'a, W>>,
+    inner: Fingerprinting<ZipEntryWriter<'a, W>>,
     packed: &'a Packed,
     name: String,
     finished: &'a mut usize,
@@ -131,8 +131,8 @@ pub struct PackedEntry<'a, W: Write> {
 impl<W: Write> PackedEntry<'_, W> {
     /// Refuses other bytes than came out of the packer.
     pub fn finish(self) -> Result<(), Error> {
-        let (raw, written) = self.inner.finish();
-        if written.sha256 != self.packed.packed_sha256 {
+        let (raw, fingerprint) = self.inner.finish();
+        if fingerprint != self.packed.fingerprint {
             return Err(Error::Repacked { name: self.name });
         }
         raw.finish(DataDescriptorOutput::new(self.packed.crc32, self.packed.bytes))?;

@@ -29,7 +29,7 @@ use super::attest::Attested;
 use super::collect::{Collected, Notes};
 use super::stamp::Stamped;
 use super::{BuildPack, index, removed};
-use crate::hashed::Hashed;
+use crate::hashed::{Hashed, Stored};
 use crate::stage::{self, Altered, Sink, Source, Staged};
 use crate::{Ports, trouble};
 
@@ -75,15 +75,15 @@ pub(super) async fn pack(
     let entries = contents.entries();
     let key = Key::staging(&stage::attempt(&step), "pack.zip");
     let modified = notes.summary.period.end;
-    let Digest { sha256, bytes, .. } = zipped(&step.storage, &key, contents, modified).await?;
-    if stage::digest_of(&step.storage, &key).await?.sha256 != sha256 {
+    let Stored { digest, fingerprint } = zipped(&step.storage, &key, contents, modified).await?;
+    if stage::fingerprint_of(&step.storage, &key).await? != fingerprint {
         return Err(Failure::transient(Corrupted).code(trouble::STORAGE));
     }
     Ok(Sealed {
         key,
         file_name,
-        size_bytes: bytes,
-        sha256,
+        size_bytes: digest.bytes,
+        sha256: digest.sha256,
         manifest_sha256,
         pdf_included: parts.report.is_some(),
         entries,
@@ -287,7 +287,7 @@ async fn zipped(
     key: &Key,
     contents: Contents,
     modified: Time,
-) -> Result<Digest, Failure> {
+) -> Result<Stored, Failure> {
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
     let (storage, key) = (storage.clone(), key.clone());
@@ -302,7 +302,7 @@ fn write(
     contents: &Contents,
     modified: Time,
     stop: &CancellationToken,
-) -> Result<Digest, Failure> {
+) -> Result<Stored, Failure> {
     let sink = Sink::create(storage, key, stop).map_err(stage::from_io)?;
     let mut zip = zip::Writer::new(Hashed::new(sink), modified);
     for (name, content) in contents.in_order() {
