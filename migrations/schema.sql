@@ -1656,6 +1656,8 @@ CREATE UNIQUE INDEX custom_rules_name_key ON public.custom_rules USING btree (or
 
 CREATE UNIQUE INDEX finding_events_current_key ON public.finding_events USING btree (org_id, number) WHERE (until IS NULL);
 
+CREATE INDEX finding_events_decided_idx ON public.finding_events USING btree (org_id, number) WHERE (status = ANY (ARRAY['accepted'::text, 'false_positive'::text]));
+
 CREATE INDEX findings_open_idx ON public.findings USING btree (org_id, state_source_id, tool_family) WHERE (status = 'open'::text);
 
 CREATE INDEX findings_risk_level_idx ON public.findings USING btree (org_id, risk_level, number);
