@@ -48,7 +48,9 @@ impl Storage {
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<>, Error> {
         let reader = self.operator.reader_with(key.as_str());
-        let reader = if self.place.is_bucket() { reader } else { reader.chunk(CHUNK_BYTES) };
+        // The next chunk of a folder's file is read while the last one is worked on.
+        let reader =
+            if self.place.is_bucket() { reader } else { reader.chunk(CHUNK_BYTES).concurrent(2) };
         let reader = reader.await.map_err(|e| self.error(Operation::Read, key, e))?;
         let stream = reader.into_bytes_stream(range).await;
         let stream = stream.map_err(|e| self.error(Operation::Read, key, e))?;

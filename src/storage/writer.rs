@@ -3,13 +3,20 @@
 //! In a bucket an object appears when its writer is closed, and not before. In a folder one whose writer was not closed may exist in
 //! part: harmless under `staging/`, where only a checkpoint gives an object a meaning, and the run's sweep takes it away.
 
+use std::path::PathBuf;
+
 use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
 
 use crate::place::Place;
 use crate::{CHUNK_BYTES, Error, Key, Operation, Stat, Storage};
 
 /// How much goes to a bucket at once. Services take parts of 5 MiB or more and 10,000 of them, so an object may have 80 GB.
 const PART_BYTES: usize = 8 << 20;
+
+/// How much of a file may wait in memory before it is sent to the disk, while more of it comes: a file of hundreds of megabytes would keep whoever closes
+/// it waiting for the disk alone.
+const FLUSH_BYTES: u64 = 32 << 20;
 
 /// Nobody but us reads an object; what it is stands elsewhere.
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -22,6 +29,7 @@ pub struct Writer {
     inner: Option<opendal::Writer>,
     waiting: BytesMut,
     written_bytes: u64,
+    flush: Flush,
 }
 
 impl Storage {
@@ -44,6 +52,7 @@ impl Storage {
             inner: Some(inner),
             waiting: BytesMut::new(),
             written_bytes: 0,
+            flush: Flush::of(&self.place, key),
         })
     }
 
@@ -107,8 +116,43 @@ impl Writer {
 
     async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
         let Some(inner) = &mut self.inner else { return Ok(()) };
+        let bytes = chunk.len() as u64;
         let sent = inner.write(chunk).await;
-        sent.map_err(|e| self.storage.error(Operation::Write, &self.key, e))
+        sent.map_err(|e| self.storage.error(Operation::Write, &self.key, e))?;
+        self.flush.more(bytes);
+        Ok(())
+    }
+}
+
+/// Sends a file to the disk while it is written. Only a head start: whether all of it is there is for the sync that ends the file to
+/// say, over its own descriptor, which learns of each failed write whoever else has learnt of it.
+struct Flush {
+    /// Absent in a bucket.
+    file: Option<PathBuf>,
+    waiting_bytes: u64,
+    running: Option<JoinHandle<()>>,
+}
+
+impl Flush {
+    fn of(place: &Place, key: &Key) -> Self {
+        let file = place.folder().map(|root| root.join(key.as_str()));
+        Self { file, waiting_bytes: 0, running: None }
+    }
+
+    fn more(&mut self, bytes: u64) {
+        self.waiting_bytes += bytes;
+        let is_busy = self.running.as_ref().is_some_and(|running| !running.is_finished());
+        if self.waiting_bytes < FLUSH_BYTES || is_busy {
+            return;
+        }
+        let Some(file) = self.file.clone() else { return };
+        self.waiting_bytes = 0;
+        self.running = Some(tokio::task::spawn_blocking(move || {
+            let synced = std::fs::File::open(&file).and_then(|file| file.sync_data());
+            if let Err(error) = synced {
+                tracing::debug!(%error, file = %file.display(), "a file could not be sent to the disk early");
+            }
+        }));
     }
 }
 
@@ -127,5 +171,31 @@ impl Drop for Writer {
                 }
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt as _;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Attempt, Options};
+
+    #[tokio::test]
+    async fn a_large_file_goes_to_the_disk_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(&Options::Fs { root: folder.path().to_owned() }).unwrap();
+        let key = Key::staging(&Attempt::new(Uuid::nil(), 0, 1), "data.json");
+        let mut writer = storage.writer(&key).await.unwrap();
+        let piece = Bytes::from(vec![7; CHUNK_BYTES]);
+        while writer.written_bytes < 2 * FLUSH_BYTES {
+            writer.write(piece.clone()).await.unwrap();
+            assert_eq!(writer.flush.running.is_some(), writer.written_bytes >= FLUSH_BYTES);
+        }
+        let written = writer.close().await.unwrap().size_bytes;
+        let chunks: Vec<Bytes> = storage.read(&key).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(written, chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
+        assert!(chunks.iter().all(|chunk| *chunk == piece));
     }
 }
