@@ -17,11 +17,12 @@ import subprocess
 import time
 
 OLDEST_VERSION = 15
+MEMORY_MIB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "shared_buffers": "256MB",
+    "shared_buffers": f"{MEMORY_MIB // 4}MB",  # as the manual of Postgres advises
     "max_connections": "300",
     "max_wal_size": "8GB",  # together with the timeout: no checkpoint but those that the bench asks for, between measurements
     "checkpoint_timeout": "1h",
