@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+use evidence::time::{Time, stamp};
+
 use crate::Error;
 use crate::digest::{Digest, Hashing};
 use crate::table::{Cell, Row, Table};
@@ -109,10 +111,17 @@ fn field(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// The least and greatest cell of one column.
+/// The least and greatest value of one column.
 struct Range {
     position: usize,
-    bounds: Option<(Cell, Cell)>,
+    bounds: Option<(Bound, Bound)>,
+}
+
+#[derive(Clone, PartialEq, PartialOrd)]
+enum Bound {
+    Int(i64),
+    Time(Time),
+    Text(String),
 }
 
 impl Range {
@@ -121,33 +130,38 @@ impl Range {
         Self { position, bounds: None }
     }
 
-    fn take(&mut self, row: &[Cell]) {
-        let cell = &row[self.position];
-        if *cell == Cell::Null {
-            return;
-        }
+    fn take(&mut self, row: &[Cell<'_>]) {
+        let Some(value) = Bound::of(&row[self.position]) else { return };
         match &mut self.bounds {
-            None => self.bounds = Some((cell.clone(), cell.clone())),
-            Some((min, _)) if less(cell, min) => *min = cell.clone(),
-            Some((_, max)) if less(max, cell) => *max = cell.clone(),
+            None => self.bounds = Some((value.clone(), value)),
+            Some((min, _)) if value < *min => *min = value,
+            Some((_, max)) if value > *max => *max = value,
             Some(_) => {}
         }
     }
 
-    fn written(&self) -> (Option<String>, Option<String>) {
-        let text = |cell: &Cell| cell.written().map(Cow::into_owned);
-        self.bounds.as_ref().map_or((None, None), |(min, max)| (text(min), text(max)))
+    fn written(self) -> (Option<String>, Option<String>) {
+        let bounds = self.bounds.map(|(min, max)| (min.written(), max.written()));
+        bounds.unzip()
     }
 }
 
-fn less(left: &Cell, right: &Cell) -> bool {
-    match (left, right) {
-        (Cell::Int(left), Cell::Int(right)) => left < right,
-        (Cell::Decimal(left, _), Cell::Decimal(right, _)) => left < right,
-        (Cell::Time(left), Cell::Time(right)) => left < right,
-        (Cell::Text(left), Cell::Text(right)) => left < right,
-        (Cell::Word(left), Cell::Word(right)) => left < right,
-        _ => false,
+impl Bound {
+    fn of(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Int(number) => Some(Self::Int(*number)),
+            Cell::Time(time) => Some(Self::Time(*time)),
+            Cell::Null => None,
+            other => other.written().map(|text| Self::Text(text.into_owned())),
+        }
+    }
+
+    fn written(self) -> String {
+        match self {
+            Self::Int(number) => number.to_string(),
+            Self::Time(time) => stamp(time),
+            Self::Text(text) => text,
+        }
     }
 }
 
@@ -170,14 +184,13 @@ pub fn unguard(cell: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use evidence::time::Time;
     use proptest::prelude::*;
 
     use super::*;
     use crate::section::EXCEPTIONS;
     use crate::table::Intake;
 
-    fn written(rows: &[Vec<Cell>]) -> (String, Counted) {
+    fn written(rows: &[Vec<Cell<'_>>]) -> (String, Counted) {
         let mut writer = Writer::new(Vec::new(), &EXCEPTIONS).unwrap();
         let mut intake = Intake::new(&EXCEPTIONS);
         for row in rows {
@@ -187,7 +200,7 @@ mod tests {
         (String::from_utf8(bytes).unwrap(), counted)
     }
 
-    fn row(text: &str, count: i64, when: Option<Time>) -> Vec<Cell> {
+    fn row(text: &str, count: i64, when: Option<Time>) -> Vec<Cell<'_>> {
         let text = || Cell::from(text);
         vec![text(), text(), text(), count.into(), text(), when.into(), text()]
     }

@@ -159,13 +159,13 @@ impl<W: Write> Rows<'_, W> {
     }
 }
 
-/// A value; `plain` is the written form of a number, a time or a flag.
-fn value(out: &mut Vec<u8>, cell: &Cell, plain: &[u8]) -> Result<(), Error> {
+/// A value; `plain` is the written form of a number, a time, a flag or an id.
+fn value(out: &mut Vec<u8>, cell: &Cell<'_>, plain: &[u8]) -> Result<(), Error> {
     match cell {
         Cell::List(parts) => serde_json::to_writer(out, parts)?,
         Cell::Text(text) if !text.is_empty() => string(out, text)?,
         Cell::Word(word) if !word.is_empty() => string(out, word)?,
-        Cell::Time(_) => quoted(out, plain),
+        Cell::Time(_) | Cell::Id(_) => quoted(out, plain),
         _ if !plain.is_empty() => out.extend_from_slice(plain),
         _ => out.extend_from_slice(b"null"),
     }
@@ -191,6 +191,8 @@ fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::table::Intake;
     use crate::{section, testing};
@@ -236,7 +238,7 @@ mod tests {
                 let cells = [
                     text,
                     Cell::from(""),
-                    Cell::Null,
+                    Cell::Id(Uuid::max()),
                     (-3_i64).into(),
                     "\"\n".into(),
                     when,
@@ -260,6 +262,7 @@ mod tests {
         let row = &value["exceptions"][0];
         assert_eq!(row["kind"], "=1+1");
         assert_eq!(row["reference"], serde_json::Value::Null);
+        assert_eq!(row["subject"], "ffffffff-ffff-ffff-ffff-ffffffffffff");
         assert_eq!(row["count"], -3);
         assert_eq!(row["who"], "\"\n");
         assert_eq!(row["when"], "1970-01-01T00:00:00.000000Z");

@@ -34,13 +34,13 @@ macro_rules! section {
 
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
-        pub struct $row {
-            $(#[doc = $meaning] pub $column: Cell,)+
+        pub struct $row<'a> {
+            $(#[doc = $meaning] pub $column: Cell<'a>,)+
         }
 
-        impl $row {
+        impl<'a> $row<'a> {
             /// The cells in the order of the header.
-            pub fn cells(self) -> Vec<Cell> {
+            pub fn cells(self) -> Vec<Cell<'a>> {
                 vec![$(self.$column,)+]
             }
         }
@@ -222,10 +222,10 @@ pub fn find(entry: &str) -> Option<&'static Table> {
     ALL.into_iter().find(|table| table.entry == entry)
 }
 
-impl From<&Coverage> for CoverageMonth {
+impl From<&Coverage> for CoverageMonth<'_> {
     fn from(month: &Coverage) -> Self {
         Self {
-            month: month.month.as_str().into(),
+            month: month.month.clone().into(),
             sources_in_scope: month.scope.denominator.into(),
             sources_with_complete_scan: month.scope.numerator.into(),
             scope_coverage_pct: Cell::decimal(month.scope.percent(), PERCENT_DIGITS),
@@ -245,7 +245,7 @@ impl From<&Coverage> for CoverageMonth {
     }
 }
 
-impl From<&Sla> for RemediationSla {
+impl From<&Sla> for RemediationSla<'_> {
     fn from(sla: &Sla) -> Self {
         let roll = &sla.roll_forward;
         let hours = |value: Option<f64>| Cell::decimal(value, HOURS_DIGITS);
@@ -271,7 +271,7 @@ impl From<&Sla> for RemediationSla {
     }
 }
 
-impl ControlEntry {
+impl ControlEntry<'static> {
     /// The rows of `controls.csv` for a control, one per entry it names.
     pub fn of(control: &Control) -> impl Iterator<Item = Self> + '_ {
         control.entries.iter().map(|entry| Self {

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use evidence::time::{Time, push_stamp, stamp};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::Error;
 
@@ -67,7 +69,7 @@ pub struct Intake {
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     pub(crate) table: &'static Table,
-    pub(crate) cells: &'a [Cell],
+    pub(crate) cells: &'a [Cell<'a>],
     plain: &'a [u8],
     ends: &'a [usize],
 }
@@ -78,7 +80,7 @@ impl Intake {
     }
 
     /// Refuses a row that has not one cell of the right kind for each column.
-    pub fn row<'a>(&'a mut self, cells: &'a [Cell]) -> Result<Row<'a>, Error> {
+    pub fn row<'a>(&'a mut self, cells: &'a [Cell<'a>]) -> Result<Row<'a>, Error> {
         let Self { table, plain, ends } = self;
         if cells.len() != table.columns.len() {
             return Err(Error::RowLength {
@@ -105,9 +107,9 @@ impl Intake {
 }
 
 impl<'a> Row<'a> {
-    /// The cells in order, each with the written form of a number, a time or a flag; it is empty for anything else, and where the
-    /// cell is blank.
-    pub(crate) fn written(self) -> impl Iterator<Item = (&'a Cell, &'a [u8])> {
+    /// The cells in order, each with the written form of a number, a time, a flag or an id; it is empty for anything else, and
+    /// where the cell is blank.
+    pub(crate) fn written(self) -> impl Iterator<Item = (&'a Cell<'a>, &'a [u8])> {
         let mut start = 0;
         self.cells.iter().zip(self.ends).map(move |(cell, end)| {
             let plain = &self.plain[start..*end];
@@ -129,10 +131,10 @@ impl Kind {
     }
 }
 
-/// One value of a row.
+/// One value of a row; its texts may be borrowed from where the row was read.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    Text(String),
+pub enum Cell<'a> {
+    Text(Cow<'a, str>),
     /// A text that is one of a few: the word of an enum.
     Word(&'static str),
     Int(i64),
@@ -140,28 +142,19 @@ pub enum Cell {
     Decimal(f64, u8),
     Time(Time),
     Flag(bool),
-    List(Vec<String>),
+    /// A text: the hyphenated lower-case form.
+    Id(Uuid),
+    List(Vec<&'a str>),
     Null,
 }
 
 /// Between the parts of a list in one CSV cell.
 pub const LIST_SEPARATOR: &str = "; ";
 
-impl Cell {
-    /// Anything with a textual form: ids, enum words, names.
+impl Cell<'_> {
+    /// Anything with a textual form: enum words, names.
     pub fn text(value: impl Display) -> Self {
-        Self::Text(value.to_string())
-    }
-
-    /// The hyphenated lower-case form of an id.
-    pub fn id(id: uuid::Uuid) -> Self {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        Self::Text(id.as_hyphenated().encode_lower(&mut text).to_owned())
-    }
-
-    /// A list of texts.
-    pub fn list<T: AsRef<str>>(parts: &[T]) -> Self {
-        Self::List(parts.iter().map(|part| part.as_ref().to_owned()).collect())
+        Self::Text(value.to_string().into())
     }
 
     /// A number with a fixed count of digits after the point; blank when absent.
@@ -178,6 +171,7 @@ impl Cell {
             Self::Decimal(number, digits) => decimal(*number, *digits).map(Cow::Owned),
             Self::Time(time) => Some(stamp(*time).into()),
             Self::Flag(flag) => Some(if *flag { "true" } else { "false" }.into()),
+            Self::Id(id) => Some(id.to_string().into()),
             Self::List(parts) => {
                 Some(parts.join(LIST_SEPARATOR)).filter(|joined| !joined.is_empty()).map(Cow::Owned)
             }
@@ -185,7 +179,7 @@ impl Cell {
         }
     }
 
-    /// Appends the written form of a number, a time or a flag; nothing where it is blank, or is none of these.
+    /// Appends the written form of a number, a time, a flag or an id; nothing where it is blank, or is none of these.
     fn push_plain(&self, out: &mut Vec<u8>) {
         match self {
             Self::Int(number) => {
@@ -194,6 +188,10 @@ impl Cell {
             Self::Time(time) => push_stamp(out, *time),
             Self::Flag(flag) => {
                 out.extend_from_slice(if *flag { "true" } else { "false" }.as_bytes());
+            }
+            Self::Id(id) => {
+                let mut text = [0; Hyphenated::LENGTH];
+                out.extend_from_slice(id.as_hyphenated().encode_lower(&mut text).as_bytes());
             }
             Self::Decimal(number, digits) => {
                 out.extend_from_slice(decimal(*number, *digits).unwrap_or_default().as_bytes());
@@ -204,7 +202,7 @@ impl Cell {
 
     fn fits(&self, kind: Kind) -> bool {
         match self {
-            Self::Text(_) | Self::Word(_) => kind == Kind::Text,
+            Self::Text(_) | Self::Word(_) | Self::Id(_) => kind == Kind::Text,
             Self::Int(_) | Self::Decimal(..) => kind == Kind::Number,
             Self::Time(_) => kind == Kind::Time,
             Self::Flag(_) => kind == Kind::Flag,
@@ -224,56 +222,62 @@ fn decimal(number: f64, digits: u8) -> Option<String> {
     Some(if nothing { text.trim_start_matches('-').to_owned() } else { text })
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
     }
 }
 
-impl From<String> for Cell {
+impl From<String> for Cell<'_> {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(Cow::Owned(text))
     }
 }
 
-impl From<i64> for Cell {
+impl From<Uuid> for Cell<'_> {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<i64> for Cell<'_> {
     fn from(number: i64) -> Self {
         Self::Int(number)
     }
 }
 
-impl From<i32> for Cell {
+impl From<i32> for Cell<'_> {
     fn from(number: i32) -> Self {
         Self::Int(number.into())
     }
 }
 
-impl From<u32> for Cell {
+impl From<u32> for Cell<'_> {
     fn from(number: u32) -> Self {
         Self::Int(number.into())
     }
 }
 
 /// Counts; no table has more than `i64::MAX` of anything.
-impl From<u64> for Cell {
+impl From<u64> for Cell<'_> {
     fn from(count: u64) -> Self {
         Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
 
-impl From<Time> for Cell {
+impl From<Time> for Cell<'_> {
     fn from(time: Time) -> Self {
         Self::Time(time)
     }
 }
 
-impl From<bool> for Cell {
+impl From<bool> for Cell<'_> {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Cell {
+impl<T: Into<Self>> From<Option<T>> for Cell<'_> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -304,7 +308,9 @@ mod tests {
         assert_eq!(written(Cell::Decimal(f64::NAN, 2)), None);
         assert_eq!(written(Cell::from("")), None);
         assert_eq!(written(Cell::from(None::<i64>)), None);
-        assert_eq!(written(Cell::list(&["a", "b"])).as_deref(), Some("a; b"));
+        assert_eq!(written(Cell::List(vec!["a", "b"])).as_deref(), Some("a; b"));
+        let id = "01900000-0000-7000-8000-00000000000a";
+        assert_eq!(written(Cell::Id(id.parse().unwrap())).as_deref(), Some(id));
         assert_eq!(
             written(Cell::Time(Time::UNIX_EPOCH)).as_deref(),
             Some("1970-01-01T00:00:00.000000Z")

@@ -8,11 +8,11 @@ use db::section as stored;
 use evidence::risk::CustomLevel;
 use serde_json::Value;
 
-pub(super) fn finding(row: stored::Finding) -> Vec<Cell> {
+pub(super) fn finding(row: stored::Finding<'_>) -> Vec<Cell<'_>> {
     Finding {
         number: row.number.into(),
-        id: Cell::id(row.id.0),
-        state_source_id: Cell::id(row.state_source_id.0),
+        id: row.id.0.into(),
+        state_source_id: row.state_source_id.0.into(),
         state_source: row.state_source.into(),
         address: row.address.into(),
         resource_type: row.resource_type.into(),
@@ -42,11 +42,11 @@ pub(super) fn finding(row: stored::Finding) -> Vec<Cell> {
     .cells()
 }
 
-pub(super) fn scan(row: stored::Scan) -> Vec<Cell> {
+pub(super) fn scan(row: stored::Scan) -> Vec<Cell<'static>> {
     let ci = |name: &str| row.ci.get(name).and_then(Value::as_str).map(str::to_owned).into();
     Scan {
-        id: Cell::id(row.id.0),
-        state_source_id: Cell::id(row.state_source_id.0),
+        id: row.id.0.into(),
+        state_source_id: row.state_source_id.0.into(),
         status: Cell::Word(row.status.as_str()),
         ci_repository: ci("repository"),
         ci_branch: ci("branch"),
@@ -71,9 +71,9 @@ pub(super) fn scan(row: stored::Scan) -> Vec<Cell> {
     .cells()
 }
 
-pub(super) fn custom_rule(row: stored::CustomRule) -> Vec<Cell> {
+pub(super) fn custom_rule(row: stored::CustomRule) -> Vec<Cell<'static>> {
     CustomRule {
-        id: Cell::id(row.id.0),
+        id: row.id.0.into(),
         name: row.name.into(),
         resource_pattern: row.resource_pattern.into(),
         attribute_pattern: row.attribute_pattern.into(),
@@ -91,9 +91,9 @@ pub(super) fn custom_rule(row: stored::CustomRule) -> Vec<Cell> {
     .cells()
 }
 
-pub(super) fn state_source(row: stored::StateSource) -> Vec<Cell> {
+pub(super) fn state_source(row: stored::StateSource) -> Vec<Cell<'static>> {
     StateSource {
-        id: Cell::id(row.id.0),
+        id: row.id.0.into(),
         name: row.name.into(),
         kind: Cell::Word(row.kind.as_str()),
         location: row.location.into(),
@@ -106,7 +106,7 @@ pub(super) fn state_source(row: stored::StateSource) -> Vec<Cell> {
     .cells()
 }
 
-pub(super) fn exception(row: stored::Exception) -> Vec<Cell> {
+pub(super) fn exception(row: stored::Exception) -> Vec<Cell<'static>> {
     let why = match (row.why, row.attributes) {
         (Some(why), Some(attributes)) => Some(format!("{why} ({attributes} attributes)")),
         (why, _) => why,

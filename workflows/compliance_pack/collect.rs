@@ -24,11 +24,11 @@ use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use storage::{Attempt, Key, Storage};
-use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::ahead::Ahead;
 use super::attest::{self, Hashes};
 use super::facts::{Facts, Positions};
 use super::logic::Logic;
@@ -86,19 +86,19 @@ pub(super) async fn sections(
         period: export.period(),
         positions: positions.clone(),
     };
-    // The audit log is read and compressed beside everything else, half of the figures beside the other half, and the exceptions
-    // beside the findings, where further connections are at hand.
+    // The audit log is read and compressed beside everything else, and half of the figures beside the other half, where further
+    // connections are at hand.
     let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
     let beside =
         beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));
-    let mut second = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
-    let facts = Facts::read(&mut snapshot, second.as_mut(), &export, positions).await;
-    let facts = facts.map_err(trouble::database)?;
+    let second = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
+    let facts = Facts::read(&mut snapshot, second, &export, positions).await;
+    let (facts, exceptions) = facts.map_err(trouble::database)?;
     let logic = Logic { org: pack.org, period: facts.period() };
     let mut reader = Reader {
         scribe: Scribe::start(&step.storage, attempt, &facts),
         recount: Recount::default(),
-        exceptions: second.map(|second| Ahead::read(second, pack.org, export.period())),
+        exceptions,
         facts: &facts,
         pack,
         step: &step,
@@ -114,6 +114,7 @@ pub(super) async fn sections(
         }
         None => log.read(snapshot).await?,
     };
+    recount.findings(written.findings.clone());
     recount.audit_entries(audit.digest.lines);
     let tables: BTreeMap<_, _> =
         written.tables.iter().map(|(staged, counted)| (staged.entry.as_str(), counted)).collect();
@@ -190,16 +191,13 @@ impl Reader<'_> {
 
     async fn findings(&mut self, snapshot: &mut Snapshot) -> Result<(), Failure> {
         let rows = section::findings(snapshot, self.pack.org, self.facts.period());
-        let mut rows = std::pin::pin!(rows);
+        let mut batches = std::pin::pin!(rows.try_chunks(BATCH_ROWS));
         let total = self.facts.summary.headline.findings_in_period;
         let mut done = 0;
-        while let Some(row) = next(&mut rows).await? {
-            self.recount.finding(&row)?;
-            self.scribe.row(cells::finding(row)).await?;
-            done += 1;
-            if done % BATCH_ROWS == 0 {
-                self.step.progress(COLLECT, whole(done), bounded(total)).await;
-            }
+        while let Some(rows) = batches.try_next().await.map_err(|cut| trouble::database(cut.1))? {
+            done += rows.len();
+            self.scribe.findings(rows).await?;
+            self.step.progress(COLLECT, whole(done), bounded(total)).await;
         }
         self.scribe.end_section().await
     }
@@ -236,7 +234,7 @@ impl Reader<'_> {
     }
 
     /// A section that is small by nature.
-    async fn all(&mut self, rows: impl Iterator<Item = Vec<Cell>>) -> Result<(), Failure> {
+    async fn all(&mut self, rows: impl Iterator<Item = Vec<Cell<'static>>>) -> Result<(), Failure> {
         for row in rows {
             self.scribe.row(row).await?;
         }
@@ -244,42 +242,12 @@ impl Reader<'_> {
     }
 }
 
-/// Exceptions on their way over a connection of their own: they are asked for and sorted while the findings are written.
-struct Ahead {
-    rows: mpsc::Receiver<Exception>,
-    /// Says how the reading ended: rows that stop coming are not all that there are.
-    reading: AbortOnDropHandle<Result<(), Failure>>,
-}
-
-impl Ahead {
-    fn read(snapshot: Snapshot, org: OrgId, period: Period) -> Self {
-        let (sender, rows) = mpsc::channel(BATCH_ROWS);
-        let reading = tokio::spawn(read_exceptions(snapshot, (org, period), sender));
-        Self { rows, reading: AbortOnDropHandle::new(reading) }
-    }
-}
-
-async fn read_exceptions(
-    mut snapshot: Snapshot,
-    (org, period): (OrgId, Period),
-    sender: mpsc::Sender<Exception>,
-) -> Result<(), Failure> {
-    {
-        let rows = section::exceptions(&mut snapshot, org, period);
-        let mut rows = std::pin::pin!(rows);
-        while let Some(row) = next(&mut rows).await? {
-            sender.send(row).await.map_err(trouble::internal)?;
-        }
-    }
-    snapshot.close().await.map_err(trouble::database)
-}
-
 /// What a task answered; one that died may be tried again.
 fn joined<T>(task: Result<Result<T, Failure>, JoinError>) -> Result<T, Failure> {
     task.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))?
 }
 
-async fn next<T>(
+pub(super) async fn next<T>(
     rows: &mut (impl Stream<Item = db::Result<T>> + Unpin),
 ) -> Result<Option<T>, Failure> {
     rows.try_next().await.map_err(trouble::database)

@@ -14,6 +14,7 @@ use evidence::time::{Period, Time};
 use serde::{Deserialize, Serialize};
 
 use super::BuildPack;
+use super::ahead::Ahead;
 
 pub(super) struct Facts {
     pub(super) summary: Summary,
@@ -55,31 +56,32 @@ pub(super) struct Earlier {
 }
 
 impl Facts {
-    /// Reads one half of the figures over `beside`, where there is such a connection, while the other one is read.
+    /// Reads one half of the figures over `beside`, where there is such a connection, while the other one is read, and has the
+    /// exceptions come over it after that.
     pub(super) async fn read(
         snapshot: &mut Snapshot,
-        beside: Option<&mut Snapshot>,
+        beside: Option<Snapshot>,
         export: &Export,
         positions: Positions,
-    ) -> db::Result<Self> {
+    ) -> db::Result<(Self, Option<Ahead>)> {
         let (org, period) = (export.org_id, export.period());
         let plan = section::plan(snapshot, org, period).await?;
         let retained = section::retention(snapshot, org).await?;
         let named = named(snapshot, org, plan.plan).await?;
         let generated_at = snapshot.moment().taken_at;
-        let (followed, looked) = match beside {
+        let (remediation, (looked, exceptions)) = match beside {
             Some(beside) => {
-                let followed = Followed::read(snapshot, org, period);
-                tokio::try_join!(followed, Looked::read(beside, org, period))?
+                let remediation = section::remediation(snapshot, org, period);
+                tokio::try_join!(remediation, Looked::read_beside(beside, org, period))?
             }
             None => (
-                Followed::read(snapshot, org, period).await?,
-                Looked::read(snapshot, org, period).await?,
+                section::remediation(snapshot, org, period).await?,
+                (Looked::read(snapshot, org, period).await?, None),
             ),
         };
         let sequence = looked.sequence.clone();
-        let summary = summary(Of { org: named, period, generated_at }, followed, looked);
-        Ok(Self { summary, sequence, retained, positions, plan })
+        let summary = summary(Of { org: named, period, generated_at }, remediation, looked);
+        Ok((Self { summary, sequence, retained, positions, plan }, exceptions))
     }
 
     pub(super) fn period(&self) -> Period {
@@ -93,22 +95,7 @@ async fn named(snapshot: &mut Snapshot, id: OrgId, plan: Plan) -> db::Result<Org
     Ok(Org { id: org.id, slug: org.slug, name: org.name, plan })
 }
 
-/// What became of the findings: about half of the work.
-struct Followed {
-    remediation: Remediation,
-    top_risks: Vec<TopRisk>,
-}
-
-impl Followed {
-    async fn read(snapshot: &mut Snapshot, org: OrgId, period: Period) -> db::Result<Self> {
-        Ok(Self {
-            remediation: section::remediation(snapshot, org, period).await?,
-            top_risks: section::top_risks(snapshot, org, period).await?,
-        })
-    }
-}
-
-/// What was looked at, and what was left out: the other half.
+/// All but how findings were remedied, which takes as long.
 struct Looked {
     counts: Counts,
     coverage: Vec<Coverage>,
@@ -116,6 +103,7 @@ struct Looked {
     exceptions: Exceptions,
     audit: AuditRange,
     sequence: Sequence,
+    top_risks: Vec<TopRisk>,
 }
 
 impl Looked {
@@ -127,7 +115,17 @@ impl Looked {
             exceptions: section::exceptions_in_numbers(snapshot, org, period).await?,
             audit: section::audit_range(snapshot, ChainId::Org(org), period).await?,
             sequence: section::sequence(snapshot, org).await?,
+            top_risks: section::top_risks(snapshot, org, period).await?,
         })
+    }
+
+    async fn read_beside(
+        mut snapshot: Snapshot,
+        org: OrgId,
+        period: Period,
+    ) -> db::Result<(Self, Option<Ahead>)> {
+        let looked = Self::read(&mut snapshot, org, period).await?;
+        Ok((looked, Some(Ahead::read(snapshot, org, period))))
     }
 }
 
@@ -138,10 +136,9 @@ struct Of {
     generated_at: Time,
 }
 
-fn summary(of: Of, followed: Followed, looked: Looked) -> Summary {
+fn summary(of: Of, remediation: Remediation, looked: Looked) -> Summary {
     let Of { org, period, generated_at } = of;
-    let Followed { remediation, top_risks } = followed;
-    let Looked { counts, coverage, gaps, exceptions, audit, .. } = looked;
+    let Looked { counts, coverage, gaps, exceptions, audit, top_risks, .. } = looked;
     let figures = Figures { coverage: &coverage, remediation: &remediation, gaps: &gaps.longest };
     Summary {
         org,

@@ -2,6 +2,7 @@
 //!
 //! The recipe and what becomes of the export's row when the run does not succeed. Each step is a file.
 
+mod ahead;
 mod attest;
 mod begin;
 mod cells;

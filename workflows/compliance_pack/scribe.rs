@@ -4,11 +4,15 @@
 //! come in batches through a bounded channel, so that neither side runs ahead. When the sender goes away before the last
 //! section is closed, the thread ends with an error and nothing that it wrote counts.
 
+use std::io;
+
 use bundle::csv::{self, Counted};
-use bundle::json::{Chain, Document, Opening};
+use bundle::json::{Chain, Document, Opening, Rows};
 use bundle::section;
 use bundle::table::{Cell, Intake, Table};
+use db::section::FindingRow;
 use engine::Failure;
+use evidence::metrics::{self, Tally};
 use evidence::pack::{self, Summary};
 use storage::{Attempt, Key, Storage};
 use tokio::sync::mpsc;
@@ -17,6 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::facts::Facts;
 use super::press::Press;
+use super::{cells, tie};
 use crate::stage::{self, Staged};
 use crate::trouble;
 
@@ -27,7 +32,9 @@ pub(super) const BATCH_ROWS: usize = 500;
 const BATCHES: usize = 4;
 
 enum Batch {
-    Rows(Vec<Vec<Cell>>),
+    Rows(Vec<Vec<Cell<'static>>>),
+    /// Read and counted by the thread, which borrows their texts.
+    Findings(Vec<FindingRow>),
     /// The section is complete.
     End,
 }
@@ -35,8 +42,8 @@ enum Batch {
 /// The sending side.
 pub(super) struct Scribe {
     batches: mpsc::Sender<Batch>,
-    waiting: Vec<Vec<Cell>>,
-    thread: JoinHandle<Result<Written, bundle::Error>>,
+    waiting: Vec<Vec<Cell<'static>>>,
+    thread: JoinHandle<Result<Written, Fault>>,
     _stop_when_dropped: DropGuard,
 }
 
@@ -45,6 +52,19 @@ pub(super) struct Written {
     /// In the order of `section::ALL`.
     pub(super) tables: Vec<(Staged, Counted)>,
     pub(super) data: Staged,
+    /// The findings, counted as they were written.
+    pub(super) findings: Tally,
+}
+
+/// Why the thread ended early.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Pack(#[from] bundle::Error),
+    #[error(transparent)]
+    Row(#[from] db::Error),
+    #[error(transparent)]
+    Count(#[from] metrics::Error),
 }
 
 /// What the thread needs, apart from the rows.
@@ -72,9 +92,14 @@ impl Scribe {
     }
 
     /// Adds a row to the section that is open.
-    pub(super) async fn row(&mut self, cells: Vec<Cell>) -> Result<(), Failure> {
+    pub(super) async fn row(&mut self, cells: Vec<Cell<'static>>) -> Result<(), Failure> {
         self.waiting.push(cells);
         if self.waiting.len() >= BATCH_ROWS { self.send().await } else { Ok(()) }
+    }
+
+    /// Adds findings to their section, which is open.
+    pub(super) async fn findings(&mut self, rows: Vec<FindingRow>) -> Result<(), Failure> {
+        self.hand_over(Batch::Findings(rows)).await
     }
 
     /// Closes the section that is open; the next one begins.
@@ -112,16 +137,18 @@ impl Scribe {
 struct Early;
 
 async fn ended(
-    thread: impl Future<Output = Result<Result<Written, bundle::Error>, tokio::task::JoinError>>,
+    thread: impl Future<Output = Result<Result<Written, Fault>, tokio::task::JoinError>>,
 ) -> Result<Written, Failure> {
-    match thread.await {
-        Ok(written) => written.map_err(stage::unwrapped),
-        Err(died) => Err(Failure::transient(died).code(trouble::INTERNAL)),
-    }
+    let ended = thread.await.map_err(|died| Failure::transient(died).code(trouble::INTERNAL))?;
+    ended.map_err(|fault| match fault {
+        Fault::Pack(error) => stage::unwrapped(error),
+        Fault::Row(error) => trouble::database(error),
+        Fault::Count(error) => tie::untied(error),
+    })
 }
 
 impl Desk {
-    fn write(self, mut batches: mpsc::Receiver<Batch>) -> Result<Written, bundle::Error> {
+    fn write(self, mut batches: mpsc::Receiver<Batch>) -> Result<Written, Fault> {
         let key = self.key(pack::DATA_JSON);
         let opening = Opening {
             generated_at: self.summary.generated_at,
@@ -130,42 +157,21 @@ impl Desk {
             summary: &self.summary,
         };
         let mut data = Document::begin(self.press(&key), &opening)?;
+        let mut findings = Tally::default();
         let mut tables = Vec::with_capacity(section::ALL.len());
         for table in section::ALL {
-            tables.push(self.section(table, &mut data, &mut batches)?);
+            let mut section = Section {
+                intake: Intake::new(table),
+                csv: csv::Writer::new(self.press(&self.key(table.entry)), table)?,
+                array: data.section(table)?,
+                findings: &mut findings,
+            };
+            section.take(&mut batches)?;
+            tables.push(section.finish(table, self.key(table.entry))?);
         }
         let (press, digest) = data.finish(&self.summary.audit, &self.chain)?;
         let data = Staged::file(pack::DATA_JSON, key, digest).packed(press.finish_blocking()?);
-        Ok(Written { tables, data })
-    }
-
-    fn section(
-        &self,
-        table: &'static Table,
-        data: &mut Document<Press>,
-        batches: &mut mpsc::Receiver<Batch>,
-    ) -> Result<(Staged, Counted), bundle::Error> {
-        let key = self.key(table.entry);
-        let mut csv = csv::Writer::new(self.press(&key), table)?;
-        let mut array = data.section(table)?;
-        let mut intake = Intake::new(table);
-        loop {
-            match batches.blocking_recv() {
-                None => return Err(std::io::Error::other("the reader of the rows is gone").into()),
-                Some(Batch::End) => break,
-                Some(Batch::Rows(rows)) => {
-                    for row in &rows {
-                        let row = intake.row(row)?;
-                        csv.row(row)?;
-                        array.row(row)?;
-                    }
-                }
-            }
-        }
-        array.finish()?;
-        let (press, counted) = csv.finish()?;
-        let staged = Staged::table(table.entry, key, &counted).packed(press.finish_blocking()?);
-        Ok((staged, counted))
+        Ok(Written { tables, data, findings })
     }
 
     fn key(&self, entry: &str) -> Key {
@@ -176,3 +182,46 @@ impl Desk {
         Press::start(&self.storage, key, &self.stop)
     }
 }
+
+/// The section that is being written.
+struct Section<'a> {
+    intake: Intake,
+    csv: csv::Writer<Press>,
+    array: Rows<'a, Press>,
+    findings: &'a mut Tally,
+}
+
+impl Section<'_> {
+    /// Takes what comes, to the end of the section.
+    fn take(&mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<(), Fault> {
+        loop {
+            match batches.blocking_recv() {
+                Some(Batch::Rows(rows)) => rows.iter().try_for_each(|cells| self.row(cells))?,
+                Some(Batch::Findings(rows)) => rows.iter().try_for_each(|row| self.finding(row))?,
+                Some(Batch::End) => return Ok(()),
+                None => return Err(bundle::Error::from(io::Error::other(GONE)).into()),
+            }
+        }
+    }
+
+    fn finding(&mut self, row: &FindingRow) -> Result<(), Fault> {
+        let finding = row.read()?;
+        self.findings.add(finding.number, finding.risk_level, finding.roll_forward())?;
+        self.row(&cells::finding(finding))
+    }
+
+    fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), Fault> {
+        let row = self.intake.row(cells)?;
+        self.csv.row(row)?;
+        Ok(self.array.row(row)?)
+    }
+
+    fn finish(self, table: &'static Table, key: Key) -> Result<(Staged, Counted), Fault> {
+        self.array.finish()?;
+        let (press, counted) = self.csv.finish()?;
+        let staged = Staged::table(table.entry, key, &counted).packed(press.finish_blocking()?);
+        Ok((staged, counted))
+    }
+}
+
+const GONE: &str = "the reader of the rows is gone";

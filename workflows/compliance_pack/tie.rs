@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::csv::Counted;
 use bundle::provenance::{TieCheck, TieOut};
-use db::section::{CustomRule, Exception, Finding, Scan, StateSource};
+use db::section::{CustomRule, Exception, Scan, StateSource};
 use engine::Failure;
 use evidence::backlog::Course;
 use evidence::metrics::{self, Tally};
@@ -43,14 +43,18 @@ enum Error {
     Count { name: String, reported: i64, counted: i64 },
 }
 
+/// A finding that does not tie, or a level.
+pub(super) fn untied(error: metrics::Error) -> Failure {
+    failure(error.into())
+}
+
 fn failure(error: Error) -> Failure {
     Failure::permanent(error).code(trouble::TIE_OUT)
 }
 
 impl Recount {
-    pub(super) fn finding(&mut self, row: &Finding) -> Result<(), Failure> {
-        let added = self.findings.add(row.number, row.risk_level, row.roll_forward());
-        added.map_err(|error| failure(error.into()))
+    pub(super) fn findings(&mut self, counted: Tally) {
+        self.findings = counted;
     }
 
     pub(super) fn scan(&mut self, row: &Scan) {
@@ -93,7 +97,7 @@ impl Recount {
     ) -> Result<TieOut, Failure> {
         let levels: BTreeMap<_, _> =
             summary.sla.iter().map(|level| (level.risk_level, level.roll_forward)).collect();
-        self.findings.check(&levels).map_err(|error| failure(error.into()))?;
+        self.findings.check(&levels).map_err(untied)?;
         let checks: Vec<TieCheck> = self
             .pairs(summary, tables)
             .into_iter()

@@ -186,7 +186,7 @@ fn sla(risk_level: RiskLevel) -> Sla {
     }
 }
 
-fn rows(table: &'static Table) -> Vec<Vec<Cell>> {
+fn rows(table: &'static Table) -> Vec<Vec<Cell<'static>>> {
     match table.entry {
         pack::FINDINGS => lives().iter().map(|life| finding(life).cells()).collect(),
         pack::SCANS => [(1, "done"), (2, "partial"), (3, "done")].map(scan).into(),
@@ -207,11 +207,11 @@ fn rows(table: &'static Table) -> Vec<Vec<Cell>> {
     }
 }
 
-fn finding(life: &Life) -> Finding {
+fn finding(life: &Life) -> Finding<'static> {
     let roll = &life.roll;
     Finding {
         number: life.number.into(),
-        id: Cell::Text(format!("01900000-0000-7000-8000-0000000001{:02}", life.number)),
+        id: format!("01900000-0000-7000-8000-0000000001{:02}", life.number).into(),
         state_source_id: SOURCE.into(),
         state_source: "prod".into(),
         address: life.address.into(),
@@ -219,7 +219,7 @@ fn finding(life: &Life) -> Finding {
         drift_type: "changed".into(),
         risk_level: Cell::text(life.level),
         risk_level_now: "low".into(),
-        changed_attributes: Cell::list(&["assume_role_policy", "tags"]),
+        changed_attributes: Cell::List(vec!["assume_role_policy", "tags"]),
         detected_at: life.detected_at.into(),
         last_clean_scan_at: Cell::Null,
         last_seen_at: at(3, 10, 6).into(),
@@ -244,9 +244,9 @@ fn finding(life: &Life) -> Finding {
     }
 }
 
-fn scan((month, status): (u32, &str)) -> Vec<Cell> {
+fn scan((month, status): (u32, &'static str)) -> Vec<Cell<'static>> {
     let scan = Scan {
-        id: Cell::Text(format!("01900000-0000-7000-8000-0000000002{month:02}")),
+        id: format!("01900000-0000-7000-8000-0000000002{month:02}").into(),
         state_source_id: SOURCE.into(),
         status: status.into(),
         tool: "terraform".into(),
@@ -272,7 +272,7 @@ fn scan((month, status): (u32, &str)) -> Vec<Cell> {
     scan.cells()
 }
 
-fn state_source() -> StateSource {
+fn state_source() -> StateSource<'static> {
     StateSource {
         id: SOURCE.into(),
         name: "prod".into(),
@@ -286,7 +286,7 @@ fn state_source() -> StateSource {
     }
 }
 
-fn accepted() -> Exception {
+fn accepted() -> Exception<'static> {
     Exception {
         kind: "accepted_risk".into(),
         reference: "5".into(),

@@ -70,7 +70,7 @@ fn are_scans_of_months(summary: &Summary, contents: &Contents) -> bool {
 }
 
 /// Whether the CSV has exactly these rows.
-fn are_rows(cells: impl Iterator<Item = Vec<Cell>>, rows: &[Vec<String>]) -> bool {
+fn are_rows<'a>(cells: impl Iterator<Item = Vec<Cell<'a>>>, rows: &[Vec<String>]) -> bool {
     let mut rows = rows.iter();
     let all = cells.into_iter().all(|cells| {
         rows.next().is_some_and(|row| {
@@ -81,7 +81,7 @@ fn are_rows(cells: impl Iterator<Item = Vec<Cell>>, rows: &[Vec<String>]) -> boo
     all && rows.next().is_none()
 }
 
-fn is_same(cell: &Cell, text: &str) -> bool {
+fn is_same(cell: &Cell<'_>, text: &str) -> bool {
     match cell {
         Cell::Decimal(hours, HOURS_DIGITS) if hours.is_finite() => {
             text.parse().is_ok_and(|read: f64| (read - hours).abs() <= HOURS_APART_MAX)

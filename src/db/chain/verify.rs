@@ -147,18 +147,18 @@ fn stored(row: &PgRow, chain: ChainId) -> sqlx::Result<Row<'_>> {
     let mut fields = Fields::of(row);
     Ok(Row {
         chain: chain.as_uuid(),
-        seq: fields.integer()?,
-        id: fields.id()?,
-        action: fields.text()?,
-        actor_type: fields.text()?,
-        actor_id: fields.text()?,
-        created_at: fields.time()?,
-        detail: fields.text()?,
-        origin: fields.text()?,
-        outcome: fields.text()?,
-        prev_hash: fields.maybe_bytes()?,
-        hash: fields.bytes()?,
-        canonical: fields.text()?,
+        seq: fields.value()?,
+        id: fields.value()?,
+        action: fields.value()?,
+        actor_type: fields.value()?,
+        actor_id: fields.value()?,
+        created_at: fields.value()?,
+        detail: fields.value()?,
+        origin: fields.value()?,
+        outcome: fields.value()?,
+        prev_hash: fields.maybe()?,
+        hash: fields.value()?,
+        canonical: fields.value()?,
     })
 }
 

@@ -8,30 +8,35 @@ use evidence::risk::RiskLevel;
 use evidence::scan::DriftType;
 use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use tracing::subscriber::{NoSubscriber, with_default};
 
-use crate::column::{Count, MaybeWord, Word};
+use crate::column::{Count, Word};
+use crate::fields::Fields;
 use crate::{Error, Result};
 
 pub(super) const SQL: &str = include_str!("../sql/section/findings.sql");
 pub(super) const TOP_RISKS_SQL: &str = include_str!("../sql/section/top_risks.sql");
 pub(super) const SEQUENCE_SQL: &str = include_str!("../sql/section/sequence.sql");
 
+/// A finding of a period, as the server sent it: read without a copy, wherever that suits, because there may be millions.
+pub struct FindingRow(PgRow);
+
 /// A finding of a period. Everything that can change is as at the end of the period.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub struct Finding<'r> {
     pub number: i64,
     pub id: FindingId,
     pub state_source_id: StateSourceId,
     /// Name of the source at the end of the period.
-    pub state_source: String,
-    pub address: String,
-    pub resource_type: String,
+    pub state_source: &'r str,
+    pub address: &'r str,
+    pub resource_type: &'r str,
     pub drift_type: DriftType,
     /// As at detection.
     pub risk_level: RiskLevel,
     pub risk_level_now: RiskLevel,
-    pub changed_attributes: Vec<String>,
+    pub changed_attributes: Vec<&'r str>,
     pub detected_at: Time,
     pub last_clean_scan_at: Option<Time>,
     pub last_seen_at: Time,
@@ -40,8 +45,7 @@ pub struct Finding {
     pub resolution: Option<Resolution>,
     pub resolved_at: Option<Time>,
     /// Opaque id of a person; absent when a scan resolved it.
-    pub resolved_by: Option<String>,
-    pub resolution_reason: Option<String>,
+    pub resolved_by: Option<&'r str>,
     /// Of the latest time open; absent unless it is resolved.
     pub time_to_resolve_hours: Option<f64>,
     pub open_at_start: bool,
@@ -54,7 +58,46 @@ pub struct Finding {
     pub false_positive: u64,
 }
 
-impl Finding {
+impl FindingRow {
+    /// Refuses a row whose values are none of a finding.
+    pub fn read(&self) -> Result<Finding<'_>> {
+        Ok(Finding::of(&mut Fields::of(&self.0))?)
+    }
+}
+
+impl<'r> Finding<'r> {
+    /// The columns in the order of the statement.
+    fn of(fields: &mut Fields<'r>) -> sqlx::Result<Self> {
+        Ok(Self {
+            number: fields.value()?,
+            id: FindingId(fields.value()?),
+            state_source_id: StateSourceId(fields.value()?),
+            state_source: fields.value()?,
+            address: fields.value()?,
+            resource_type: fields.value()?,
+            drift_type: fields.word()?,
+            risk_level: fields.word()?,
+            risk_level_now: fields.word()?,
+            changed_attributes: fields.value()?,
+            detected_at: fields.value()?,
+            last_clean_scan_at: fields.maybe()?,
+            last_seen_at: fields.value()?,
+            reopen_count: fields.value()?,
+            status: fields.word()?,
+            resolution: fields.maybe_word()?,
+            resolved_at: fields.maybe()?,
+            resolved_by: fields.maybe()?,
+            time_to_resolve_hours: fields.maybe()?,
+            open_at_start: fields.value()?,
+            open_at_end: fields.value()?,
+            opened: fields.value()?,
+            reopened: fields.value()?,
+            resolved: fields.value()?,
+            accepted: fields.value()?,
+            false_positive: fields.value()?,
+        })
+    }
+
     /// Its own roll-forward.
     pub fn roll_forward(&self) -> RollForward {
         RollForward {
@@ -89,10 +132,11 @@ pub fn findings(
     conn: &mut PgConnection,
     org: OrgId,
     period: Period,
-) -> impl Stream<Item = Result<Finding>> + Send + '_ {
-    sqlx::query_file_as!(Finding, "sql/section/findings.sql", org.0, period.start, period.end)
-        .fetch(conn)
-        .map_err(Error::from)
+) -> impl Stream<Item = Result<FindingRow>> + Send + '_ {
+    let rows = sqlx::query(SQL).bind(org.0).bind(period.start).bind(period.end);
+    // sqlx enters the span that it was asked in again for each row.
+    let rows = with_default(NoSubscriber::default(), || rows.fetch(conn));
+    rows.map_ok(FindingRow).map_err(Error::from)
 }
 
 /// At most ten: open at the end of the period, the most severe and oldest first.

@@ -25,7 +25,7 @@ mod snapshot;
 pub use audit::audit_range;
 pub use coverage::{Gaps, coverage_monthly, gaps};
 pub use exception::{Exception, Exceptions, exceptions, exceptions_in_numbers};
-pub use finding::{Finding, Sequence, findings, sequence, top_risks};
+pub use finding::{Finding, FindingRow, Sequence, findings, sequence, top_risks};
 pub use headline::{Counts, Figures, counts};
 pub use plan::{PlanVersion, plan};
 pub use remediation::{Remediation, remediation};

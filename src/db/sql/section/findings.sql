@@ -3,8 +3,8 @@
 -- events are indexed by number, so that they can be read side by side in the order of the answer.
 with story as (
   select number,
-         bool_or(status = 'open' and occurred_at < $2) as open_at_start,
-         bool_or(status = 'open' and (until is null or until >= $3)) as open_at_end,
+         bool_or(occurred_at < $2 and status = 'open') as open_at_start,
+         bool_or((until is null or until >= $3) and status = 'open') as open_at_end,
          count(*) filter (where kind = 'detected' and occurred_at >= $2) as opened,
          count(*) filter (where kind = 'reopened' and occurred_at >= $2) as reopened,
          count(*) filter (where kind = 'resolved' and occurred_at >= $2) as resolved,
@@ -45,12 +45,12 @@ sighting as (
 select f.number,
        f.id,
        f.state_source_id,
-       source.name as "state_source!",
+       source.name as state_source,
        e.address,
        f.resource_type,
-       f.drift_type as "drift_type: Word<DriftType>",
-       f.risk_level as "risk_level: Word<RiskLevel>",
-       e.risk_level_now as "risk_level_now: Word<RiskLevel>",
+       f.drift_type,
+       f.risk_level,
+       e.risk_level_now,
        e.changed_attributes,
        f.detected_at,
        e.last_clean_scan_at,
@@ -60,23 +60,22 @@ select f.number,
                 case when e.status = 'open' and source.last_complete_at > e.occurred_at
                      then source.last_complete_at end,
                 sighting.observed_at,
-                case when f.sighted_until < $3 then f.sighted_until end) as "last_seen_at!",
+                case when f.sighted_until < $3 then f.sighted_until end) as last_seen_at,
        e.reopen_count,
-       e.status as "status: Word<Status>",
-       e.resolution as "resolution!: MaybeWord<Resolution>",
+       e.status,
+       e.resolution,
        e.resolved_at,
        e.resolved_by,
-       e.resolution_reason,
        case when e.status = 'resolved'
             then date_part('epoch', e.resolved_at - e.open_since) / 3600
        end as time_to_resolve_hours,
-       story.open_at_start as "open_at_start!",
-       story.open_at_end as "open_at_end!",
-       story.opened as "opened!: Count",
-       story.reopened as "reopened!: Count",
-       story.resolved as "resolved!: Count",
-       story.accepted as "accepted!: Count",
-       story.false_positive as "false_positive!: Count"
+       story.open_at_start,
+       story.open_at_end,
+       story.opened,
+       story.reopened,
+       story.resolved,
+       story.accepted,
+       story.false_positive
   from story
   join finding_events e
     on e.org_id = $1

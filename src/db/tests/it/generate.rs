@@ -26,6 +26,7 @@ async fn tie_out(world: &World, period: Period) -> u64 {
     {
         let mut rows = std::pin::pin!(section::findings(&mut snapshot, world.org, period));
         while let Some(row) = rows.try_next().await.unwrap() {
+            let row = row.read().unwrap();
             tally.add(row.number, row.risk_level, row.roll_forward()).unwrap();
         }
     }

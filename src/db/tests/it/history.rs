@@ -16,11 +16,6 @@ use sqlx::PgPool;
 
 use crate::support::{World, at, cause, drift, period, rule, showing};
 
-async fn rows(world: &World, period: Period) -> Vec<section::Finding> {
-    let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    section::findings(&mut snapshot, world.org, period).try_collect().await.unwrap()
-}
-
 async fn coverage(world: &World, period: Period) -> Vec<Coverage> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
     section::coverage_monthly(&mut snapshot, world.org, period).await.unwrap()
@@ -45,11 +40,11 @@ async fn when_a_finding_was_last_seen_and_how_it_was_graded_is_told_as_it_was(po
     tx.commit().await.unwrap();
     world.scan(3, showing(&["a", "b", "c"])).await;
     world.scan(4, partial(&["a", "b"])).await;
-    let before = rows(&world, period(0, 5)).await;
+    let before = world.findings(period(0, 5)).await;
     let seen: Vec<_> = before.iter().map(|row| row.last_seen_at).collect();
     assert_eq!(seen, [at(4), at(4), at(3)]);
     for row in &before {
-        assert_eq!(row.last_seen_at, world.finding(&row.address).await.last_seen_at);
+        assert_eq!(row.last_seen_at, world.finding(row.address).await.last_seen_at);
     }
 
     let mut tx = world.tx().await;
@@ -59,8 +54,8 @@ async fn when_a_finding_was_last_seen_and_how_it_was_graded_is_told_as_it_was(po
     world.scan(6, partial(&["b"])).await;
     world.scan(7, showing(&["a", "b"])).await;
     world.scan(8, showing(&["a", "c"])).await;
-    assert_eq!(rows(&world, period(0, 5)).await, before);
-    let now = rows(&world, period(0, 9)).await;
+    assert_eq!(world.findings(period(0, 5)).await, before);
+    let now = world.findings(period(0, 9)).await;
     let graded: Vec<_> = now.iter().map(|row| row.risk_level_now).collect();
     assert_eq!(graded, [RiskLevel::Critical; 3]);
     let seen: Vec<_> = now.iter().map(|row| row.last_seen_at).collect();
@@ -117,7 +112,7 @@ async fn names_and_intervals_are_those_of_the_end_of_the_period(pool: PgPool) {
         let top = section::top_risks(&mut snapshot, world.org, period).await.unwrap();
         assert_eq!(top[0].state_source, name);
         assert_eq!(exceptions(&world, period).await[0].subject, name);
-        assert_eq!(rows(&world, period).await[0].state_source, name);
+        assert_eq!(world.findings(period).await[0].state_source, name);
     }
 }
 
@@ -184,10 +179,11 @@ async fn a_resource_that_came_back_says_so_from_then_on(pool: PgPool) {
     let standing =
         Standing { there: ["a".to_owned()].into(), is_whole: true, ..Standing::default() };
     world.scan(5, Observation { standing, ..showing(&[]) }).await;
-    let told: Vec<_> = rows(&world, period(0, 6)).await.iter().map(|row| row.resolution).collect();
+    let told: Vec<_> =
+        world.findings(period(0, 6)).await.iter().map(|row| row.resolution).collect();
     assert_eq!(told, [Some(Resolution::Reverted), Some(Resolution::Codified)]);
     let before: Vec<_> =
-        rows(&world, period(0, 5)).await.iter().map(|row| row.resolution).collect();
+        world.findings(period(0, 5)).await.iter().map(|row| row.resolution).collect();
     assert_eq!(before, [None, None]);
 }
 

@@ -220,7 +220,7 @@ async fn when_a_finding_was_last_seen_outlives_the_scan_that_saw_it(pool: PgPool
     assert_eq!(attic.prune(attic.now).await.scans, 1);
     assert_eq!(attic.count("scan_sightings").await, 1);
     assert_eq!(attic.told(period).await, before);
-    let seen = &before[0].1[0]["last_seen_at!"];
+    let seen = &before[0].1[0]["last_seen_at"];
     let seen: Time = seen.as_str().unwrap().parse().unwrap();
     assert_eq!(seen, at(attic.ago(100)));
 }

@@ -1,6 +1,6 @@
 //! The pack's questions, over stories whose answers are known.
 
-use db::section::{self, Snapshot};
+use db::section::{self, QUERIES, Snapshot};
 use db::{findings, rules, state_sources};
 use evidence::finding::{Decision, Status};
 use evidence::metrics::{RollForward, Tally};
@@ -11,14 +11,9 @@ use evidence::time::Period;
 use futures_util::TryStreamExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sqlx::PgPool;
+use sqlx::{Column as _, Executor as _, PgPool, SqlSafeStr as _, Statement as _, TypeInfo as _};
 
 use crate::support::{World, at, cause, drift, period, showing};
-
-async fn rows(world: &World, period: Period) -> Vec<section::Finding> {
-    let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
-    section::findings(&mut snapshot, world.org, period).try_collect().await.unwrap()
-}
 
 async fn sla(world: &World, period: Period) -> Vec<Sla> {
     let mut snapshot = Snapshot::begin(&world.app, world.org).await.unwrap();
@@ -70,6 +65,46 @@ async fn decide(world: &World, hours: i64, address: &str, decision: Decision) {
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn the_columns_of_the_findings_are_those_that_are_read(pool: PgPool) {
+    let query = QUERIES.iter().find(|query| query.name == "findings").unwrap();
+    let statement = pool.prepare(query.sql.into_sql_str()).await.unwrap();
+    let columns = statement.columns().iter();
+    let columns: Vec<_> =
+        columns.map(|column| format!("{} {}", column.name(), column.type_info().name())).collect();
+    assert_eq!(
+        columns,
+        [
+            "number INT8",
+            "id UUID",
+            "state_source_id UUID",
+            "state_source TEXT",
+            "address TEXT",
+            "resource_type TEXT",
+            "drift_type TEXT",
+            "risk_level TEXT",
+            "risk_level_now TEXT",
+            "changed_attributes TEXT[]",
+            "detected_at TIMESTAMPTZ",
+            "last_clean_scan_at TIMESTAMPTZ",
+            "last_seen_at TIMESTAMPTZ",
+            "reopen_count INT4",
+            "status TEXT",
+            "resolution TEXT",
+            "resolved_at TIMESTAMPTZ",
+            "resolved_by TEXT",
+            "time_to_resolve_hours FLOAT8",
+            "open_at_start BOOL",
+            "open_at_end BOOL",
+            "opened INT8",
+            "reopened INT8",
+            "resolved INT8",
+            "accepted INT8",
+            "false_positive INT8",
+        ]
+    );
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn periods_are_half_open(pool: PgPool) {
     let world = World::new(pool).await;
     world.scan(10, showing(&["a"])).await;
@@ -85,7 +120,7 @@ async fn periods_are_half_open(pool: PgPool) {
         (period(21, 30), None),
     ];
     for (period, expected) in cases {
-        let found = rows(&world, period).await;
+        let found = world.findings(period).await;
         let told = found.first().map(|row| {
             (u64::from(row.open_at_start), row.opened, row.resolved, u64::from(row.open_at_end))
         });
@@ -101,7 +136,7 @@ async fn a_past_period_is_told_as_it_was(pool: PgPool) {
     let world = World::new(pool).await;
     world.scan(1, showing(&["a"])).await;
     world.scan(3, showing(&["a"])).await;
-    let before = rows(&world, period(0, 5)).await;
+    let before = world.findings(period(0, 5)).await;
     let mut other = showing(&[]);
     other.drifts = vec![drift("b", &["ingress"])];
     other.moves = vec![crate::support::moved("a", "b")];
@@ -109,15 +144,15 @@ async fn a_past_period_is_told_as_it_was(pool: PgPool) {
     world.scan(8, showing(&[])).await;
     world.scan(9, showing(&["b"])).await;
     decide(&world, 11, "b", Decision::Accept).await;
-    let after = rows(&world, period(0, 5)).await;
+    let after = world.findings(period(0, 5)).await;
     assert_eq!(before, after);
-    assert_eq!((after[0].address.as_str(), after[0].status), ("a", Status::Open));
+    assert_eq!((after[0].address, after[0].status), ("a", Status::Open));
     assert_eq!((after[0].last_seen_at, after[0].reopen_count), (at(3), 0));
-    let now = rows(&world, period(0, 12)).await;
-    assert_eq!((now[0].address.as_str(), now[0].status), ("b", Status::Accepted));
+    let now = world.findings(period(0, 12)).await;
+    assert_eq!((now[0].address, now[0].status), ("b", Status::Accepted));
     assert_eq!((now[0].opened, now[0].reopened, now[0].resolved, now[0].accepted), (1, 1, 1, 1));
-    assert_eq!(now[0].resolved_by, Some(world.user.to_string()));
-    let closed = rows(&world, period(0, 9)).await;
+    assert_eq!(now[0].resolved_by, Some(world.user.to_string().as_str()));
+    let closed = world.findings(period(0, 9)).await;
     assert_eq!(closed[0].time_to_resolve_hours, Some(7.0));
 }
 
@@ -152,7 +187,7 @@ async fn any_story_ties_out_in_any_period(pool: PgPool) {
         let start = rng.random_range(0..60);
         let period = period(start, rng.random_range(start + 1..62));
         let mut tally = Tally::default();
-        for row in rows(&world, period).await {
+        for row in world.findings(period).await {
             tally.add(row.number, row.risk_level, row.roll_forward()).unwrap();
         }
         let reported = sla(&world, period).await;
@@ -183,7 +218,7 @@ async fn hours_to_resolve_are_measured_against_the_target(pool: PgPool) {
 async fn an_empty_period_has_every_row_and_no_percentage(pool: PgPool) {
     let world = World::new(pool).await;
     let period = period(-24 * 365 * 50, -24 * 365);
-    assert_eq!(rows(&world, period).await, []);
+    assert_eq!(world.findings(period).await, []);
     let levels = sla(&world, period).await;
     let names: Vec<_> = levels.iter().map(|row| row.risk_level).collect();
     assert_eq!(names, RiskLevel::ALL);

@@ -1,6 +1,7 @@
 //! An organisation to play with, and scans to feed it.
 
 use chrono::{DateTime, Duration, Utc};
+use db::section::{self, Finding, Snapshot};
 use db::{Cause, OrgTx};
 use evidence::action::Actor;
 use evidence::ids::{OrgId, StateSourceId, UserId};
@@ -10,6 +11,7 @@ use evidence::scan::{
     Drift, DriftType, Format, Move, Observation, ScanStatus, SourceKind, Standing,
 };
 use evidence::time::{Period, Time};
+use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
@@ -53,6 +55,14 @@ impl World {
                 .unwrap();
         tx.commit().await.unwrap();
         (org.id, user.id, source.id)
+    }
+
+    /// The findings of a period, which live as long as the test.
+    pub(crate) async fn findings(&self, period: Period) -> Vec<Finding<'static>> {
+        let mut snapshot = Snapshot::begin(&self.app, self.org).await.unwrap();
+        let rows = section::findings(&mut snapshot, self.org, period);
+        let rows: Vec<_> = rows.try_collect().await.unwrap();
+        Vec::leak(rows).iter().map(|row| row.read().unwrap()).collect()
     }
 
     pub(crate) async fn tx(&self) -> OrgTx {
