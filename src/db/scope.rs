@@ -28,6 +28,16 @@ impl OrgTx {
         Ok(Self { tx, org })
     }
 
+    /// One that sees one moment, whatever others commit meanwhile, and changes nothing.
+    pub async fn begin_reading(pool: &PgPool, org: OrgId) -> Result<Self> {
+        let begin = format!(
+            "begin isolation level repeatable read read only; set local driftpack.org_id = '{}'",
+            org.0
+        );
+        let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(Self { tx, org })
+    }
+
     pub fn org(&self) -> OrgId {
         self.org
     }

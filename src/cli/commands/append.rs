@@ -45,7 +45,7 @@ pub(crate) async fn run(config: &Config, args: Append) -> Result<()> {
         written??;
     }
     let seconds = began.elapsed().as_secs_f64();
-    let mut tx = OrgTx::begin(&pool, org).await?;
+    let mut tx = OrgTx::begin_reading(&pool, org).await?;
     let verified = db::chain::verify(&mut tx, ChainId::Org(org), &Options::default()).await?;
     tx.rollback().await?;
     let (appended, chain) = (appended.load(Ordering::Relaxed), verified.verdict.status);

@@ -43,8 +43,8 @@ pub struct Verified {
 
 /// Re-hashes every entry, compares its columns with its text, and the last one with the head.
 ///
-/// Two statements: run it in a REPEATABLE READ transaction, or an entry that is appended in between
-/// is not read (which is no fault: the head is read first and only entries up to it are checked).
+/// Two statements: run it in a REPEATABLE READ transaction ([`OrgTx::begin_reading`](crate::OrgTx::begin_reading)), or an entry that is
+/// appended in between stands beyond the head that was read, as one does that nobody appended: the chain is called broken.
 pub async fn verify(
     conn: &mut PgConnection,
     chain: ChainId,

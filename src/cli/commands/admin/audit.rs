@@ -39,7 +39,7 @@ pub(super) async fn run(office: &Office, Audit::Verify(args): Audit) -> Result<E
     let known = deletion::find(&mut conn, &args.org).await?;
     drop(conn);
     let known = known.with_context(|| format!("there is no organisation `{}`", args.org))?;
-    let mut tx = OrgTx::begin(&office.pool, known.id).await?;
+    let mut tx = OrgTx::begin_reading(&office.pool, known.id).await?;
     let chain = ChainId::Org(known.id);
     let verdict = db::chain::verify(&mut tx, chain, &Options::default()).await?.verdict;
     let sealed_at = deletion::sealed_at(&mut tx).await?;

@@ -263,6 +263,23 @@ async fn a_chain_that_is_not_there_is_empty_and_cannot_be_appended_to(pool: PgPo
 }
 
 #[sqlx::test(migrator = "db::MIGRATOR")]
+async fn an_entry_that_is_appended_meanwhile_breaks_no_chain_that_is_read_at_one_moment(
+    pool: PgPool,
+) {
+    let world = World::new(pool).await;
+    let chain = ChainId::Org(world.org);
+    let mut tx = OrgTx::begin_reading(&world.app, world.org).await.unwrap();
+    let verification = chain::Verification::begin(&mut tx, chain, &Options::default()).await;
+    let mut verification = verification.unwrap();
+    append(&world, chain).await;
+    let lines: Vec<_> = verification.lines(&mut tx, period(0, 9)).try_collect().await.unwrap();
+    assert!(!lines.is_empty());
+    let verdict = verification.finish().verdict;
+    assert_eq!(verdict.status, Status::Ok, "{}", verdict.message);
+    assert!(chain::append(&mut tx, chain, entry()).await.is_err(), "it changes nothing");
+}
+
+#[sqlx::test(migrator = "db::MIGRATOR")]
 async fn the_lines_of_a_period_are_the_entries_of_the_period(pool: PgPool) {
     let world = World::new(pool).await;
     let chain = ChainId::Org(world.org);
