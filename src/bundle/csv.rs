@@ -121,6 +121,7 @@ struct Range {
 enum Bound {
     Int(i64),
     Time(Time),
+    Decimal(f64, u8),
     Text(String),
 }
 
@@ -151,7 +152,9 @@ impl Bound {
         match cell {
             Cell::Int(number) => Some(Self::Int(*number)),
             Cell::Time(time) => Some(Self::Time(*time)),
-            Cell::Null => None,
+            Cell::Decimal(number, digits) => {
+                number.is_finite().then_some(Self::Decimal(*number, *digits))
+            }
             other => other.written().map(|text| Self::Text(text.into_owned())),
         }
     }
@@ -160,6 +163,9 @@ impl Bound {
         match self {
             Self::Int(number) => number.to_string(),
             Self::Time(time) => stamp(time),
+            Self::Decimal(number, digits) => {
+                Cell::Decimal(number, digits).written().unwrap_or_default().into_owned()
+            }
             Self::Text(text) => text,
         }
     }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{CHUNK_BYTES, Error, Key, Operation, Storage};
 
 impl Storage {
-    /// The bytes of an object, in chunks of at most [`CHUNK_BYTES`].
+    /// The bytes of an object, in chunks of at most [`CHUNK_BYTES`], the next of which is read while one is worked on.
     ///
     /// Errors with `is_missing()` when there is no such object.
     pub async fn read(
@@ -20,7 +20,7 @@ impl Storage {
         key: &Key,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<>, Error> {
         let size_bytes = self.stat(key).await?.size_bytes;
-        self.read_range(key, 0..size_bytes).await
+        self.stream(key, 0..size_bytes, 2).await
     }
 
     /// The bytes of an object of this size and digest, in chunks of at most [`CHUNK_BYTES`].
@@ -47,10 +47,22 @@ impl Storage {
         key: &Key,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<>, Error> {
+        self.stream(key, range, 1).await
+    }
+
+    /// Of a folder's file `at_once` chunks are read at once: more than one for who works on each, not for who waits for a slow reader.
+    async fn stream(
+        &self,
+        key: &Key,
+        range: Range<u64>,
+        at_once: usize,
+    ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + use<>, Error> {
         let reader = self.operator.reader_with(key.as_str());
-        // The next chunk of a folder's file is read while the last one is worked on.
-        let reader =
-            if self.place.is_bucket() { reader } else { reader.chunk(CHUNK_BYTES).concurrent(2) };
+        let reader = if self.place.is_bucket() {
+            reader
+        } else {
+            reader.chunk(CHUNK_BYTES).concurrent(at_once)
+        };
         let reader = reader.await.map_err(|e| self.error(Operation::Read, key, e))?;
         let stream = reader.into_bytes_stream(range).await;
         let stream = stream.map_err(|e| self.error(Operation::Read, key, e))?;

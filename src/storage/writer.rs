@@ -127,7 +127,7 @@ impl Writer {
 /// Sends a file to the disk while it is written. Only a head start: whether all of it is there is for the sync that ends the file to
 /// say, over its own descriptor, which learns of each failed write whoever else has learnt of it.
 struct Flush {
-    /// Absent in a bucket.
+    /// In a folder.
     file: Option<PathBuf>,
     waiting_bytes: u64,
     running: Option<JoinHandle<()>>,

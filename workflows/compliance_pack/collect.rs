@@ -87,7 +87,7 @@ pub(super) async fn sections(
         positions: positions.clone(),
     };
     // The audit log is read and compressed beside everything else, and half of the figures beside the other half, where further
-    // connections are at hand.
+    // connections are at hand; the second one goes on to the exceptions.
     let beside = snapshot.beside(&step.pool).await.map_err(trouble::database)?;
     let beside =
         beside.map(|beside| AbortOnDropHandle::new(tokio::spawn(log.clone().read(beside))));

@@ -99,6 +99,7 @@ impl Scribe {
 
     /// Adds findings to their section, which is open.
     pub(super) async fn findings(&mut self, rows: Vec<FindingRow>) -> Result<(), Failure> {
+        debug_assert!(self.waiting.is_empty(), "a section of findings has no other rows");
         self.hand_over(Batch::Findings(rows)).await
     }
 

@@ -9,7 +9,6 @@ use evidence::scan::DriftType;
 use evidence::time::{Period, Time};
 use futures_util::{Stream, TryStreamExt};
 use sqlx::postgres::{PgConnection, PgRow};
-use tracing::subscriber::{NoSubscriber, with_default};
 
 use crate::column::{Count, Word};
 use crate::fields::Fields;
@@ -134,9 +133,7 @@ pub fn findings(
     period: Period,
 ) -> impl Stream<Item = Result<FindingRow>> + Send + '_ {
     let rows = sqlx::query(SQL).bind(org.0).bind(period.start).bind(period.end);
-    // sqlx enters the span that it was asked in again for each row.
-    let rows = with_default(NoSubscriber::default(), || rows.fetch(conn));
-    rows.map_ok(FindingRow).map_err(Error::from)
+    rows.fetch(conn).map_ok(FindingRow).map_err(Error::from)
 }
 
 /// At most ten: open at the end of the period, the most severe and oldest first.
