@@ -268,14 +268,13 @@ async fn an_entry_that_is_appended_meanwhile_breaks_no_chain_that_is_read_at_one
 ) {
     let world = World::new(pool).await;
     let chain = ChainId::Org(world.org);
+    let before = world.verify().await.verdict;
     let mut tx = OrgTx::begin_reading(&world.app, world.org).await.unwrap();
     let verification = chain::Verification::begin(&mut tx, chain, &Options::default()).await;
     let mut verification = verification.unwrap();
     append(&world, chain).await;
-    let lines: Vec<_> = verification.lines(&mut tx, period(0, 9)).try_collect().await.unwrap();
-    assert!(!lines.is_empty());
-    let verdict = verification.finish().verdict;
-    assert_eq!(verdict.status, Status::Ok, "{}", verdict.message);
+    let _lines: Vec<_> = verification.lines(&mut tx, period(0, 9)).try_collect().await.unwrap();
+    assert_eq!(verification.finish().verdict, before);
     assert!(chain::append(&mut tx, chain, entry()).await.is_err(), "it changes nothing");
 }
 
