@@ -33,7 +33,7 @@ pub struct Packer<W: Write> {
 impl<W: Write> Packer<W> {
     pub fn new(writer: W) -> Self {
         Self {
-            encoder: Encoder::new(Fingerprinting::new(writer)),
+            encoder: Encoder::new(Fingerprinting::fingerprinting(writer)),
             crc: crc32fast::Hasher::new(),
             bytes: 0,
         }

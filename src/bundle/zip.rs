@@ -56,7 +56,12 @@ impl<W: Write> Writer<W> {
         packed: &'a Packed,
     ) -> Result<PackedEntry<'a, W>, Error> {
         let (raw, finished) = self.begin(name)?;
-        Ok(PackedEntry { inner: Fingerprinting::new(raw), packed, name: name.to_owned(), finished })
+        Ok(PackedEntry {
+            inner: Fingerprinting::fingerprinting(raw),
+            packed,
+            name: name.to_owned(),
+            finished,
+        })
     }
 
     fn begin(&mut self, name: &str) -> Result<(ZipEntryWriter<'_, W>, &mut usize), Error> {

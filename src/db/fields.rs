@@ -87,28 +87,22 @@ impl Field<'_> for bool {
     }
 }
 
-impl Field<'_> for i32 {
-    fn read(bytes: &[u8]) -> Result<Self, BoxDynError> {
-        Ok(Self::from_be_bytes(bytes.try_into()?))
-    }
+macro_rules! big_endian {
+    ($($number:ty),+) => {$(
+        impl Field<'_> for $number {
+            fn read(bytes: &[u8]) -> Result<Self, BoxDynError> {
+                Ok(Self::from_be_bytes(bytes.try_into()?))
+            }
+        }
+    )+};
 }
 
-impl Field<'_> for i64 {
-    fn read(bytes: &[u8]) -> Result<Self, BoxDynError> {
-        Ok(Self::from_be_bytes(bytes.try_into()?))
-    }
-}
+big_endian!(i32, i64, f64);
 
 /// A `bigint` that counts something.
 impl Field<'_> for u64 {
     fn read(bytes: &[u8]) -> Result<Self, BoxDynError> {
         Ok(i64::read(bytes)?.try_into()?)
-    }
-}
-
-impl Field<'_> for f64 {
-    fn read(bytes: &[u8]) -> Result<Self, BoxDynError> {
-        Ok(Self::from_be_bytes(bytes.try_into()?))
     }
 }
 

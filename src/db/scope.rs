@@ -22,18 +22,17 @@ pub struct OrgTx {
 
 impl OrgTx {
     pub async fn begin(pool: &PgPool, org: OrgId) -> Result<Self> {
-        // One message: an id is digits and hyphens.
-        let begin = format!("begin; set local driftpack.org_id = '{}'", org.0);
-        let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
-        Ok(Self { tx, org })
+        Self::begin_as("begin", pool, org).await
     }
 
     /// One that sees one moment, whatever others commit meanwhile, and changes nothing.
     pub async fn begin_reading(pool: &PgPool, org: OrgId) -> Result<Self> {
-        let begin = format!(
-            "begin isolation level repeatable read read only; set local driftpack.org_id = '{}'",
-            org.0
-        );
+        Self::begin_as("begin isolation level repeatable read read only", pool, org).await
+    }
+
+    async fn begin_as(begin: &str, pool: &PgPool, org: OrgId) -> Result<Self> {
+        // One message: an id is digits and hyphens.
+        let begin = format!("{begin}; set local driftpack.org_id = '{}'", org.0);
         let tx = pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { tx, org })
     }
