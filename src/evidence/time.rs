@@ -3,7 +3,7 @@
 //! A [`Period`] is half-open: `start` belongs to it, `end` does not. That is the one meaning of "in
 //! the period" everywhere, so that neighbouring periods neither overlap nor leave a gap.
 
-use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A moment, UTC.
@@ -46,7 +46,37 @@ pub(crate) fn usual_stamp(time: Time) -> Option<[u8; STAMP_BYTES]> {
     Some(text)
 }
 
+/// The moment of which [`stamp`] makes this text; `None` for every other spelling.
+pub fn read_stamp(text: &str) -> Option<Time> {
+    match read_usual_stamp(text.as_bytes()) {
+        Some(time) => Some(time),
+        None => text.parse().ok().filter(|time| stamp(*time) == text),
+    }
+}
+
+/// [`read_stamp`] of what [`usual_stamp`] makes.
+pub(crate) fn read_usual_stamp(text: &[u8]) -> Option<Time> {
+    if text.len() != STAMP_BYTES {
+        return None;
+    }
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(number(&text[..4])).ok()?,
+        number(&text[5..7]),
+        number(&text[8..10]),
+    )?;
+    let (hour, minute, second) =
+        (number(&text[11..13]), number(&text[14..16]), number(&text[17..19]));
+    let time = date.and_hms_micro_opt(hour, minute, second, number(&text[20..26]))?.and_utc();
+    // What is between the digits, and what is none, shows here.
+    (usual_stamp(time)? == text).then_some(time)
+}
+
 const STAMP_BYTES: usize = 27;
+
+/// The number that the digits are, six at most; any number where they are none.
+fn number(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit.wrapping_sub(b'0')))
+}
 
 /// The last digits of a number, as many as there is room for.
 fn digits(room: &mut [u8], mut number: u32) {
@@ -203,6 +233,7 @@ mod tests {
         fn a_stamp_is_what_chrono_would_write(micros in -80_000_000_000_000_000_i64..300_000_000_000_000_000) {
             let time = Time::from_timestamp_micros(micros).unwrap();
             proptest::prop_assert_eq!(stamp(time), time.to_rfc3339_opts(SecondsFormat::Micros, true));
+            proptest::prop_assert_eq!(read_stamp(&stamp(time)), Some(time));
         }
     }
 

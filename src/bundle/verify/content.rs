@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read, Seek};
+use std::thread::{self, ScopedJoinHandle};
 
 use evidence::pack;
+use zip::ZipArchive;
 
 use super::archive::{Archive, Entry};
 use super::inflate::Inflate;
@@ -30,6 +32,8 @@ pub(super) struct Contents {
     pub(super) recount: Recount,
     /// Of the entries in the ZIP, in seconds since 1970.
     pub(super) time: Option<u32>,
+    /// `MANIFEST.txt` as it is.
+    listed: Option<Vec<u8>>,
     /// The answer of a time-stamp authority, cut off where it is too large for one.
     pub(super) time_stamp: Option<Vec<u8>>,
 }
@@ -69,33 +73,82 @@ impl Contents {
 /// The small entries come first: the others are read in their light.
 const FIRST: [&str; 3] = [pack::MANIFEST, pack::CHAIN_ATTESTATION, pack::PROVENANCE];
 
-pub(super) fn read<R: Read + Seek>(
-    mut archive: Archive<R>,
+/// Reads the two large entries that are no table on threads of their own.
+pub(super) fn read<R: Read + Seek + Clone + Send>(
+    archive: Archive<R>,
     options: &Options,
     checks: &mut Checks,
 ) -> Contents {
-    let mut contents = Contents { time: archive.time, ..Contents::default() };
-    let mut listed = None;
-    let entries = std::mem::take(&mut archive.entries);
+    let Archive { mut inner, entries, time } = archive;
+    let is = |name: &'static str| move |entry: &&Entry| entry.name == name;
     let (first, rest): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| FIRST.contains(&entry.name));
-    for entry in first.into_iter().chain(rest) {
-        let file = match archive.inner.by_index_raw(entry.position) {
-            Ok(file) => Inflate::new(file),
-            Err(error) => {
-                checks.broken("archive", format!("{} cannot be opened: {error}", entry.name));
-                continue;
-            }
-        };
-        let mut reading =
-            Reading { entry, limits: &options.limits, contents: &mut contents, checks };
-        match entry.name {
-            pack::MANIFEST => listed = reading.whole(file),
-            _ => reading.dispatch(file, options),
-        }
+    let (data, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(is(pack::DATA_JSON));
+    let (events, tables): (Vec<_>, Vec<_>) = rest.into_iter().partition(is(pack::AUDIT_EVENTS));
+    let mut contents = Contents { time, ..Contents::default() };
+    let mut made = contents.read(&mut inner, &first, options);
+    let parts = thread::scope(|scope| {
+        let threads = [data, events].map(|entries| {
+            let (mut archive, mut part) = (inner.clone(), contents.apart());
+            scope.spawn(move || (part.read(&mut archive, &entries, options), part))
+        });
+        made.extend(contents.read(&mut inner, &tables, options));
+        threads.map(joined)
+    });
+    for (of_part, part) in parts {
+        made.extend(of_part);
+        contents.take(part);
     }
-    compare(&contents, listed.as_deref(), checks);
+    // In the order of the entries, whoever was first.
+    made.sort_by_key(|(place, _)| *place);
+    for (_, made) in made {
+        checks.append(made);
+    }
+    compare(&contents, checks);
     contents
+}
+
+/// What a thread answered; its panic is ours.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+impl Contents {
+    /// Reads these entries one after the other; what was found of each, with its place in the order of reading.
+    fn read<R: Read + Seek>(
+        &mut self,
+        archive: &mut ZipArchive<R>,
+        entries: &[&Entry],
+        options: &Options,
+    ) -> Vec<((bool, usize), Checks)> {
+        let read = |entry: &&Entry| {
+            let mut checks = Checks::default();
+            match archive.by_index_raw(entry.position) {
+                Ok(file) => {
+                    let limits = &options.limits;
+                    let reading = Reading { entry, limits, contents: self, checks: &mut checks };
+                    reading.dispatch(Inflate::new(file), options);
+                }
+                Err(error) => {
+                    checks.broken("archive", format!("{} cannot be opened: {error}", entry.name));
+                }
+            }
+            ((!FIRST.contains(&entry.name), entry.position), checks)
+        };
+        entries.iter().map(read).collect()
+    }
+
+    /// For a part of the entries: empty, but for what they are read in the light of.
+    fn apart(&self) -> Self {
+        Self { attestation: self.attestation.clone(), ..Self::default() }
+    }
+
+    /// Adds what was read apart.
+    fn take(&mut self, part: Self) {
+        self.digests.extend(part.digests);
+        self.data = self.data.take().or(part.data);
+        self.excerpt = self.excerpt.take().or(part.excerpt);
+    }
 }
 
 /// One entry on its way through its reader.
@@ -107,8 +160,9 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn dispatch(&mut self, file: impl Read, options: &Options) {
+    fn dispatch(mut self, file: impl Read, options: &Options) {
         match self.entry.name {
+            pack::MANIFEST => self.contents.listed = self.whole(file),
             pack::CHAIN_ATTESTATION => {
                 let bytes = self.whole(file);
                 self.contents.attestation = self
@@ -237,8 +291,8 @@ fn source(error: &crate::Error) -> String {
 }
 
 /// The manifest against what is there.
-fn compare(contents: &Contents, listed: Option<&[u8]>, checks: &mut Checks) {
-    let Some(listed) = listed else {
+fn compare(contents: &Contents, checks: &mut Checks) {
+    let Some(listed) = &contents.listed else {
         return checks.incomplete("manifest", "there is no readable MANIFEST.txt");
     };
     let text = String::from_utf8_lossy(listed);

@@ -97,7 +97,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn line(&mut self, text: Option<Text>, exports: &BTreeSet<String>) {
+    fn line(&mut self, text: Option<Text<'_>>, exports: &BTreeSet<String>) {
         self.lines += 1;
         let Some(text) = text else { return };
         if self.lines == 1 {
@@ -109,7 +109,8 @@ impl Seen {
         if text.action != Action::AuditExportCompleted.as_str() {
             return;
         }
-        let word = |name: &str| word(&text.detail, name);
+        let detail = text.members();
+        let word = |name: &str| word(&detail, name);
         if let Some(export) = word("export_id").filter(|export| exports.contains(export)) {
             let hashes = Completed {
                 manifest_sha256: word("manifest_sha256"),

@@ -175,19 +175,37 @@ pub(super) fn plain(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     made: Vec<Check>,
-    unlisted: Vec<(&'static str, Status, usize)>,
+    unlisted: Vec<(String, Status, usize)>,
 }
 
 impl Checks {
     pub(super) fn put(&mut self, name: &'static str, status: Status, detail: impl AsRef<str>) {
-        let alike = |check: &&Check| check.name == name && check.status == status;
+        self.push(Check::new(name, status, detail.as_ref()));
+    }
+
+    fn push(&mut self, check: Check) {
+        let alike = |made: &&Check| made.name == check.name && made.status == check.status;
         if self.made.iter().filter(alike).count() < LISTED_MAX {
-            return self.made.push(Check::new(name, status, detail.as_ref()));
+            return self.made.push(check);
         }
-        let counted = self.unlisted.iter_mut().find(|(of, with, _)| (*of, *with) == (name, status));
+        self.count(check.name, check.status, 1);
+    }
+
+    fn count(&mut self, name: String, status: Status, more: usize) {
+        let counted = self.unlisted.iter_mut().find(|(of, with, _)| *of == name && *with == status);
         match counted {
-            Some((_, _, count)) => *count += 1,
-            None => self.unlisted.push((name, status, 1)),
+            Some((_, _, count)) => *count += more,
+            None => self.unlisted.push((name, status, more)),
+        }
+    }
+
+    /// Adds checks that were made elsewhere, as if they were made now.
+    pub(super) fn append(&mut self, other: Self) {
+        for check in other.made {
+            self.push(check);
+        }
+        for (name, status, more) in other.unlisted {
+            self.count(name, status, more);
         }
     }
 
@@ -227,7 +245,7 @@ impl Checks {
 
     pub(super) fn into_report(mut self, pack: Option<Facts>) -> Report {
         for (name, status, count) in self.unlisted {
-            self.made.push(Check::new(name, status, &format!("and {count} more of this kind")));
+            self.made.push(Check::new(&name, status, &format!("and {count} more of this kind")));
         }
         let result = self
             .made

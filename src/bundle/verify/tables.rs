@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 
 use csv::StringRecord;
-use evidence::time::{Time, stamp};
+use evidence::time::read_stamp;
 use sha2::{Digest as _, Sha256};
 
 use super::meter::Allowance;
@@ -95,10 +95,7 @@ impl Values {
                 _ => return Err("is not a number"),
             },
             Kind::Time => {
-                cell.parse::<Time>()
-                    .ok()
-                    .filter(|time| stamp(*time) == cell)
-                    .ok_or("is not a UTC time with six digits")?;
+                read_stamp(cell).ok_or("is not a UTC time with six digits")?;
                 self.text(cell);
             }
             Kind::Flag => self.flag(cell.parse().map_err(|_| "is neither true nor false")?),

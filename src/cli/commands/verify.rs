@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bundle::keys::{PublicKey, PublicKeys};
-use bundle::verify::{Older, Options, Report, Status, verify};
+use bundle::verify::{Older, Options, Report, SharedFile, Status, verify};
 use serde_json::Value;
 use url::Url;
 
@@ -72,8 +72,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::from(report.exit_code))
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).with_context(|| format!("cannot read {}", path.display()))
+fn open(path: &Path) -> Result<SharedFile> {
+    File::open(path).map(SharedFile::new).with_context(|| format!("cannot read {}", path.display()))
 }
 
 async fn keys(args: &Args) -> Result<Vec<PublicKey>> {

@@ -37,7 +37,7 @@ pub async fn fork(owner: &PgPool, chain: ChainId, seq: i64) {
     for entry in entries {
         let text = Text::parse(&entry.canonical).expect("an intact entry");
         previous = previous.or(text.prev_hash);
-        let forged = forged(text, previous);
+        let forged = forged(&text, previous);
         previous = Some(forged.hash);
         write(&mut tx, &forged).await;
     }
@@ -47,12 +47,15 @@ pub async fn fork(owner: &PgPool, chain: ChainId, seq: i64) {
     tx.commit().await.expect("a commit");
 }
 
-fn forged(text: Text, previous: Option<Hash>) -> Sealed {
+fn forged(text: &Text<'_>, previous: Option<Hash>) -> Sealed {
     let draft = Draft {
         id: text.id,
-        actor: Actor { kind: text.actor_type.parse().expect("a kind"), id: text.actor_id },
+        actor: Actor {
+            kind: text.actor_type.parse().expect("a kind"),
+            id: text.actor_id.clone().into_owned(),
+        },
         action: text.action.parse().expect("an action"),
-        detail: text.detail,
+        detail: text.members(),
         origin: "forged".to_owned(),
         outcome: text.outcome.parse().expect("an outcome"),
     };

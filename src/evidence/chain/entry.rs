@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Action, Actor, ChainId, Error, Hash, Outcome};
+use super::{Action, Actor, ChainId, Error, Hash, Outcome, plain};
 use crate::time::{Time, floor_micros, stamp};
 
 /// The version of the canonical text, and the tag that is hashed before it.
@@ -53,17 +53,18 @@ pub struct Sealed {
 
 /// A canonical text, taken apart. Actions and actor types of later versions are kept as words.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Text {
+pub struct Text<'a> {
     pub chain: ChainId,
     pub seq: i64,
     pub id: Uuid,
-    pub actor_type: String,
-    pub actor_id: String,
-    pub action: String,
+    pub actor_type: Cow<'a, str>,
+    pub actor_id: Cow<'a, str>,
+    pub action: Cow<'a, str>,
     pub created_at: Time,
-    pub detail: Map<String, Value>,
-    pub origin: String,
-    pub outcome: String,
+    /// RFC 8785 JSON of an object.
+    pub detail: Cow<'a, str>,
+    pub origin: Cow<'a, str>,
+    pub outcome: Cow<'a, str>,
     pub prev_hash: Option<Hash>,
 }
 
@@ -144,7 +145,7 @@ impl Frame {
         Ok(Self {
             before_time: before_time.to_owned(),
             before_link: before_link.to_owned(),
-            detail: detail_text(&draft.detail),
+            detail: canonical(&draft.detail),
         })
     }
 
@@ -198,14 +199,14 @@ fn fits(canonical: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// RFC 8785 text of a detail object: the content of the `detail` column.
-pub(super) fn detail_text(detail: &Map<String, Value>) -> String {
-    canonical(detail)
-}
-
-impl Text {
+impl<'a> Text<'a> {
     /// `None` unless the text is canonical, complete, and something that [`seal`] could have made.
-    pub fn parse(canonical_text: &str) -> Option<Self> {
+    pub fn parse(canonical_text: &'a str) -> Option<Self> {
+        plain::read(canonical_text).or_else(|| Self::parse_any(canonical_text))
+    }
+
+    /// [`Self::parse`] by the long way.
+    pub(super) fn parse_any(canonical_text: &'a str) -> Option<Self> {
         if canonical_text.len() > CANONICAL_BYTES_MAX {
             return None;
         }
@@ -219,13 +220,13 @@ impl Text {
             chain: wire.chain.parse().ok()?,
             seq: wire.seq,
             id: wire.id.parse().ok()?,
-            actor_type: wire.actor.r#type.into_owned(),
-            actor_id: wire.actor.id.into_owned(),
-            action: wire.action.into_owned(),
+            actor_type: wire.actor.r#type,
+            actor_id: wire.actor.id,
+            action: wire.action,
             created_at: wire.created_at.parse().ok()?,
-            detail: wire.detail.into_owned(),
-            origin: wire.origin.into_owned(),
-            outcome: wire.outcome.into_owned(),
+            detail: canonical(&*wire.detail).into(),
+            origin: wire.origin,
+            outcome: wire.outcome,
             prev_hash: match &wire.prev_hash {
                 Some(text) => Some(read_hash(text)?),
                 None => None,
@@ -238,9 +239,15 @@ impl Text {
             && (1..=INTEGER_MAX).contains(&text.seq);
         same_spelling.then_some(text)
     }
+
+    /// The members of the detail.
+    pub fn members(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.detail)
+            .expect("a canonical text was read: its detail is an object")
+    }
 }
 
-fn read_hash(text: &str) -> Option<Hash> {
+pub(super) fn read_hash(text: &str) -> Option<Hash> {
     let mut hash = Hash::default();
     hex::decode_to_slice(text, &mut hash).ok()?;
     Some(hash)

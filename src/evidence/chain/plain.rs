@@ -1,112 +1,123 @@
-//! The short way to the verdict on an ordinary entry: its text is compared with its columns, byte by byte, instead of being parsed,
-//! written again and compared.
+//! The short way to what an ordinary entry says: its text is read in one pass, and every part of it has the one spelling that it can have,
+//! so it need not be written again to be compared.
 //!
-//! Invariant: what is plain is canonical, and its columns agree with it; a test holds this way to the long one. What is not plain may
+//! Invariant: what is plain is canonical, and says the same by the long way; a test holds this way to that one. What is not plain may
 //! well be right (escaped characters, keys that are not ASCII, deep nesting): the long way tells.
 
-use super::verify::{Place, Row};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+use super::entry::{Text, read_hash};
 use super::{ChainId, Hash};
-use crate::time::{Time, usual_stamp};
+use crate::time::read_usual_stamp;
 
 /// Far less than an entry may have.
 const DEPTH_MAX: usize = 8;
 const BYTES_MAX: usize = 16 * 1024;
 /// Fewer digits than the largest integer that a double holds.
 const DIGITS_MAX: usize = 15;
-const SEQ_MAX: i64 = 1 << 53;
 
-/// The place of an entry whose row says twice the same, in the one canonical way.
-pub(super) fn place(row: &Row<'_>) -> Option<Place> {
-    let mut rest = Rest(row.canonical.as_bytes());
-    let is_usual = rest.0.len() <= BYTES_MAX
-        && (1..=SEQ_MAX).contains(&row.seq)
-        && row.created_at.timestamp_subsec_nanos().is_multiple_of(1000);
-    let previous: Option<Hash> = match row.prev_hash {
-        None => None,
-        Some(hash) => Some(hash.try_into().ok()?),
+/// What an ordinary text says.
+pub(super) fn read(canonical: &str) -> Option<Text<'_>> {
+    if canonical.len() > BYTES_MAX {
+        return None;
+    }
+    let mut rest = Rest(canonical);
+    rest.take("{\"action\":")?;
+    let action = rest.text()?;
+    rest.take(",\"actor\":{\"id\":")?;
+    let actor_id = rest.text()?;
+    rest.take(",\"type\":")?;
+    let actor_type = rest.text()?;
+    rest.take("},\"chain\":")?;
+    let chain = rest.chain()?;
+    rest.take(",\"created_at\":")?;
+    let created_at = read_usual_stamp(rest.text()?.as_bytes())?;
+    rest.take(",\"detail\":")?;
+    let detail = rest.object()?;
+    rest.take(",\"id\":")?;
+    let id = read_id(rest.text()?)?;
+    rest.take(",\"origin\":")?;
+    let origin = rest.text()?;
+    rest.take(",\"outcome\":")?;
+    let outcome = rest.text()?;
+    rest.take(",\"prev_hash\":")?;
+    let prev_hash = match rest.take("null") {
+        Some(()) => None,
+        None => Some(rest.hash()?),
     };
-    let agrees = is_usual
-        && rest.take(b"{\"action\":")
-        && rest.text(row.action)
-        && rest.take(b",\"actor\":{\"id\":")
-        && rest.text(row.actor_id)
-        && rest.take(b",\"type\":")
-        && rest.text(row.actor_type)
-        && rest.take(b"},\"chain\":\"")
-        && rest.chain(row)
-        && rest.take(b"\",\"created_at\":\"")
-        && rest.time(row.created_at)
-        && rest.take(b"\",\"detail\":")
-        && is_plain_object(row.detail)
-        && rest.take(row.detail.as_bytes())
-        && rest.take(b",\"id\":\"")
-        && rest.id(row.id)
-        && rest.take(b"\",\"origin\":")
-        && rest.text(row.origin)
-        && rest.take(b",\"outcome\":")
-        && rest.text(row.outcome)
-        && rest.take(b",\"prev_hash\":")
-        && rest.hash(previous)
-        && rest.take(b",\"seq\":")
-        && rest.number(row.seq)
-        && rest.0 == b"}";
-    let chain = ChainId::from_uuid(row.chain);
-    agrees.then_some(Place {
+    rest.take(",\"seq\":")?;
+    let seq = rest.seq()?;
+    (rest.0 == "}").then(|| Text {
         chain,
-        seq: row.seq,
-        is_genesis: row.action == chain.genesis().as_str(),
-        created_at: row.created_at,
-        previous,
+        seq,
+        id,
+        actor_type: actor_type.into(),
+        actor_id: actor_id.into(),
+        action: action.into(),
+        created_at,
+        detail: detail.into(),
+        origin: origin.into(),
+        outcome: outcome.into(),
+        prev_hash,
     })
 }
 
-/// What is still to be compared.
-struct Rest<'a>(&'a [u8]);
+/// What is still to be read.
+struct Rest<'a>(&'a str);
 
-impl Rest<'_> {
-    fn take(&mut self, expected: &[u8]) -> bool {
-        let Some(rest) = self.0.strip_prefix(expected) else { return false };
+impl<'a> Rest<'a> {
+    fn take(&mut self, expected: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(expected)?;
+        Some(())
+    }
+
+    /// So many bytes.
+    fn cut(&mut self, bytes: usize) -> &'a str {
+        let (cut, rest) = self.0.split_at(bytes);
         self.0 = rest;
-        true
+        cut
     }
 
-    fn text(&mut self, expected: &str) -> bool {
-        is_plain(expected.as_bytes())
-            && self.take(b"\"")
-            && self.take(expected.as_bytes())
-            && self.take(b"\"")
+    fn text(&mut self) -> Option<&'a str> {
+        let (inside, _) = string(self.0.as_bytes())?;
+        let quoted = self.cut(inside.len() + 2);
+        Some(&quoted[1..quoted.len() - 1])
     }
 
-    fn id(&mut self, expected: uuid::Uuid) -> bool {
-        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
-        self.take(expected.as_hyphenated().encode_lower(&mut text).as_bytes())
+    fn object(&mut self) -> Option<&'a str> {
+        let is_object = self.0.starts_with('{');
+        let rest = value(self.0.as_bytes(), 0).filter(|_| is_object)?.len();
+        Some(self.cut(self.0.len() - rest))
     }
 
-    fn time(&mut self, expected: Time) -> bool {
-        usual_stamp(expected).is_some_and(|text| self.take(&text))
-    }
-
-    fn number(&mut self, expected: i64) -> bool {
-        let Some(rest) = integer(self.0) else { return false };
-        let digits = &self.0[..self.0.len() - rest.len()];
-        self.0 = rest;
-        let value = digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
-        value == expected
-    }
-
-    fn chain(&mut self, row: &Row<'_>) -> bool {
-        match ChainId::from_uuid(row.chain) {
-            ChainId::Org(org) => self.id(org.0),
-            ChainId::Platform => self.take(b"platform"),
+    fn chain(&mut self) -> Option<ChainId> {
+        match self.text()? {
+            "platform" => Some(ChainId::Platform),
+            // The platform's has another spelling.
+            text => read_id(text).map(ChainId::from_uuid).filter(|id| *id != ChainId::Platform),
         }
     }
 
-    fn hash(&mut self, expected: Option<Hash>) -> bool {
-        let Some(hash) = expected else { return self.take(b"null") };
-        let mut text = [0; 64];
-        hex::encode_to_slice(hash, &mut text).expect("two digits a byte");
-        self.take(b"\"") && self.take(&text) && self.take(b"\"")
+    fn hash(&mut self) -> Option<Hash> {
+        let text = self.text()?;
+        let is_lower = !text.bytes().any(|digit| digit.is_ascii_uppercase());
+        read_hash(text).filter(|_| is_lower)
     }
+
+    fn seq(&mut self) -> Option<i64> {
+        let rest = integer(self.0.as_bytes())?.len();
+        let digits = self.cut(self.0.len() - rest).bytes();
+        let seq = digits.fold(0, |seq, digit| seq * 10 + i64::from(digit - b'0'));
+        (seq >= 1).then_some(seq)
+    }
+}
+
+/// An id in the one spelling that is written.
+fn read_id(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    let mut spelling = [0; Hyphenated::LENGTH];
+    (id.as_hyphenated().encode_lower(&mut spelling) == text).then_some(id)
 }
 
 /// Whether a text stands in JSON as it is. Without an early end, so that many bytes are looked at at once.
@@ -115,12 +126,7 @@ fn is_plain(text: &[u8]) -> bool {
     text.iter().fold(0, |found, byte| found | special(byte)) == 0
 }
 
-/// Whether the text is an object in the one form that RFC 8785 gives it, of an easy kind.
-fn is_plain_object(text: &str) -> bool {
-    text.starts_with('{') && value(text.as_bytes(), 0) == Some(&[])
-}
-
-/// What comes after a value.
+/// What comes after a value that is in the one form that RFC 8785 gives it, of an easy kind.
 fn value(text: &[u8], depth: usize) -> Option<&[u8]> {
     match text.first()? {
         b'"' => string(text).map(|(_, rest)| rest),

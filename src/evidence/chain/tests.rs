@@ -274,10 +274,7 @@ fn a_value_that_looks_like_the_place_of_an_entry_is_a_value() {
     );
     assert_eq!(sealed.canonical, expected);
     let text = Text::parse(&sealed.canonical).unwrap();
-    assert_eq!(
-        (text.actor_id, text.origin, text.detail),
-        (looks.to_owned(), looks.to_owned(), draft.detail)
-    );
+    assert_eq!((&*text.actor_id, &*text.origin, text.members()), (looks, looks, draft.detail));
     assert_eq!((text.seq, text.created_at, text.prev_hash), (7, at(3), Some([9; 32])));
 }
 
@@ -415,7 +412,7 @@ proptest! {
     fn different_entries_have_different_texts_and_come_back_whole(a in detail(), b in detail()) {
         let texts = [&a, &b].map(|detail| sealed(std::slice::from_ref(detail)).remove(0).canonical);
         prop_assert_eq!(a == b, texts[0] == texts[1]);
-        prop_assert_eq!(Text::parse(&texts[0]).map(|text| text.detail), Some(a));
+        prop_assert_eq!(Text::parse(&texts[0]).map(|text| text.members()), Some(a));
     }
 
     #[test]

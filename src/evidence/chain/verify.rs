@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::entry::{self, Text, detail_text};
-use super::{ChainId, Hash, plain};
+use super::entry::{self, Text};
+use super::{ChainId, Hash};
 use crate::text::words;
-use crate::time::{Time, stamp};
+use crate::time::{Time, floor_micros};
 
 words! {
     pub enum Status as "verification status" {
@@ -136,29 +136,6 @@ struct Last {
     created_at: Time,
 }
 
-/// What an entry says of its place in the chain.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) chain: ChainId,
-    pub(super) seq: i64,
-    /// Its action is the one that its chain begins with.
-    pub(super) is_genesis: bool,
-    pub(super) created_at: Time,
-    pub(super) previous: Option<Hash>,
-}
-
-impl Place {
-    fn of(text: &Text) -> Self {
-        Self {
-            chain: text.chain,
-            seq: text.seq,
-            is_genesis: text.action == text.chain.genesis().as_str(),
-            created_at: text.created_at,
-            previous: text.prev_hash,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 struct Fault {
     entry: BadEntry,
@@ -218,9 +195,6 @@ impl Verifier {
         if hash[..] != *row.hash {
             return self.fail(row.seq, BadKind::Content, "its text does not have the stored hash");
         }
-        if let Some(place) = plain::place(&row) {
-            return self.accept(&place, hash);
-        }
         let Some(text) = Text::parse(row.canonical) else {
             return self.fail(row.seq, BadKind::Content, "its text is not canonical");
         };
@@ -231,11 +205,11 @@ impl Verifier {
                 "its columns say something else than its text",
             );
         }
-        self.accept(&Place::of(&text), hash);
+        self.accept(&text, hash);
     }
 
     /// The next canonical text where there are no columns to compare (an exported excerpt); what it says, wherever it stands.
-    pub fn feed_text(&mut self, canonical: &str) -> Option<Text> {
+    pub fn feed_text<'a>(&mut self, canonical: &'a str) -> Option<Text<'a>> {
         let text = Text::parse(canonical);
         if self.bad.is_none() {
             self.judge(canonical, text.as_ref());
@@ -243,7 +217,7 @@ impl Verifier {
         text
     }
 
-    fn judge(&mut self, canonical: &str, text: Option<&Text>) {
+    fn judge(&mut self, canonical: &str, text: Option<&Text<'_>>) {
         let Some(text) = text else {
             self.first_seq.get_or_insert(self.next_seq);
             return self.fail(self.next_seq, BadKind::Content, "its text is not canonical");
@@ -252,23 +226,23 @@ impl Verifier {
         if text.seq != self.next_seq {
             return self.gap(text.seq);
         }
-        self.accept(&Place::of(text), entry::hash(canonical));
+        self.accept(text, entry::hash(canonical));
     }
 
     /// Checks the entry's place in the chain, and moves on.
-    fn accept(&mut self, entry: &Place, hash: Hash) {
+    fn accept(&mut self, entry: &Text<'_>, hash: Hash) {
         if entry.chain != self.chain {
             return self.fail(entry.seq, BadKind::Content, "it belongs to another chain");
         }
         let linked = match self.link {
-            Link::Null => entry.previous.is_none(),
-            Link::Hash(previous) => entry.previous == Some(previous),
-            Link::Trusted => entry.previous.is_some(),
+            Link::Null => entry.prev_hash.is_none(),
+            Link::Hash(previous) => entry.prev_hash == Some(previous),
+            Link::Trusted => entry.prev_hash.is_some(),
         };
         if !linked {
             return self.fail(entry.seq, BadKind::Link, "it does not point to the entry before it");
         }
-        if (entry.seq == 1) != entry.is_genesis {
+        if (entry.seq == 1) != (entry.action == entry.chain.genesis().as_str()) {
             return self.fail(
                 entry.seq,
                 BadKind::Content,
@@ -382,15 +356,15 @@ impl Verifier {
     }
 }
 
-pub(super) fn columns_agree(row: &Row<'_>, text: &Text) -> bool {
+fn columns_agree(row: &Row<'_>, text: &Text<'_>) -> bool {
     row.chain == text.chain.as_uuid()
         && row.seq == text.seq
         && row.id == text.id
         && row.action == text.action
         && row.actor_type == text.actor_type
         && row.actor_id == text.actor_id
-        && stamp(row.created_at) == stamp(text.created_at)
-        && row.detail == detail_text(&text.detail)
+        && floor_micros(row.created_at) == floor_micros(text.created_at)
+        && row.detail == text.detail
         && row.origin == text.origin
         && row.outcome == text.outcome
         && row.prev_hash == text.prev_hash.as_ref().map(|hash| &hash[..])

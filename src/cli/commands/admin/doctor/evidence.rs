@@ -8,7 +8,7 @@
 //! - Memory stays constant in the number of entries and in the size of packs.
 
 use anyhow::{Context as _, Result};
-use bundle::verify::{Facts, Options, verify};
+use bundle::verify::{Facts, Options, SharedFile, verify};
 use db::OrgTx;
 use db::chain_checks::{self, Look};
 use db::exports::{Export, Status};
@@ -236,7 +236,7 @@ impl Books<'_> {
             file.write_all(&chunk).await?;
         }
         file.flush().await?;
-        let file = file.into_std().await;
+        let file = SharedFile::new(file.into_std().await);
         let report = tokio::task::spawn_blocking(move || verify(file, &Options::default())).await?;
         let wrong = report.checks.iter().find(|check| check.status != bundle::verify::Status::Ok);
         let detail = wrong.map(|check| format!("{}: {}", check.name, check.detail));
