@@ -34,7 +34,7 @@ def arguments():
     parser.add_argument("--from", dest="earlier", metavar="COMMIT", help="the earlier version (the newest commit with fewer migrations, else HEAD~1)")
     parser.add_argument("--seconds", type=float, default=10, metavar="N", help="how long each phase lasts at least (10)")
     parser.add_argument("--orgs", type=int, default=24, metavar="N", help="organisations; each may ask for five packs (24)")
-    parser.add_argument("--findings", type=int, default=12000, metavar="N", help="findings of each (12000)")
+    parser.add_argument("--findings", type=int, default=40000, metavar="N", help="findings of each (40000)")
     parser.add_argument("--pack-every", type=float, default=1, metavar="SECONDS", help="how often a pack is requested (1)")
     parser.add_argument("--in-flight", type=int, default=2, metavar="N", help="so many runs at least are under way at each swap (2)")
     parser.add_argument("--program", metavar="FILE", help="the present program, instead of building it")

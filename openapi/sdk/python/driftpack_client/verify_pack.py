@@ -33,6 +33,7 @@ import struct
 import sys
 import zlib
 from datetime import datetime, timezone
+from functools import lru_cache
 
 OK, NOTE, INCOMPLETE, TRUNCATED, BROKEN = "ok", "note", "incomplete", "truncated", "broken"
 EXIT = {OK: 0, BROKEN: 1, TRUNCATED: 2, INCOMPLETE: 3}
@@ -381,12 +382,21 @@ def clean(value, depth=0):
     return value
 
 
+# Digits of other scripts would be digits to \d.
+TIME = re.compile(r"(([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2})(?:\.([0-9]{1,9}))?Z")
+
+
+@lru_cache(maxsize=100_000)
+def day(text):
+    return datetime.strptime(text, "%Y-%m-%d")
+
+
 def moment(text):
     """A UTC time as a text that sorts: nine digits of a second."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", text if isinstance(text, str) else "")
+    match = TIME.fullmatch(text if isinstance(text, str) else "")
     need(match, f"{str(text)[:40]!r} is not a UTC time")
-    datetime.strptime(match[1], "%Y-%m-%dT%H:%M:%S")
-    return match[1] + "." + (match[2] or "").ljust(9, "0")
+    day(match[2])
+    return match[1] + "." + (match[3] or "").ljust(9, "0")
 
 
 def seconds(text):
@@ -502,7 +512,7 @@ def typed(kind, cell):
         need(re.fullmatch(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)", cell) and len(cell) < 400, "is not a number")
         return float(cell)
     if kind == "@":
-        need(re.fullmatch(r".{19}\.\d{6}Z", cell), "is not a UTC time with six digits")
+        need(re.fullmatch(r".{19}\.[0-9]{6}Z", cell), "is not a UTC time with six digits")
         moment(cell)
         return cell
     need(cell in ("true", "false"), "is neither true nor false")
@@ -893,13 +903,22 @@ def check_roll_forward(pack, report):
 
 # ── 4  the audit chain ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value):
     """RFC 8785: the one way to write a JSON value (here without fractions)."""
+    text = WRITER.encode(value)
+    return text if text.isascii() else rearranged(value)
+
+
+def rearranged(value):
+    """The same, with the members in the order of UTF-16: beyond ASCII it can be another than Python's."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(canonical(key) + ":" + canonical(value[key]) for key in keys) + "}"
+        return "{" + ",".join(rearranged(key) + ":" + rearranged(value[key]) for key in keys) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
+        return "[" + ",".join(map(rearranged, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -76,6 +76,8 @@ class Verify(unittest.TestCase):
         value = {"\U0001f600": 1, "\ufb33": 2, "€": 3, "\r": 4, "1": 5, "b": [True, None, 'q"\\\u0001/é']}
         expected = '{"\\r":4,"1":5,"b":[true,null,"q\\"\\\\\\u0001/é"],"€":3,"😀":1,"\ufb33":2}'
         self.assertEqual(canonical(value), expected)
+        value = {"b": {"z": [1, {}], "a": "\u007f\t"}, "a": []}
+        self.assertEqual(canonical(value), '{"a":[],"b":{"a":"\u007f\\t","z":[1,{}]}}')
 
     def test_cells_and_percentages_are_read_as_they_are_written(self):
         cells = [("", "'=1", "=1"), ("", "'x", "'x"), ("#", "-5", -5), ("#", "7.50", 7.5), ("?", "true", True), ("*", "a; b", "a; b"), ("#", "", None)]
@@ -84,6 +86,10 @@ class Verify(unittest.TestCase):
         for kind, cell in [("", "=1"), ("#", "inf"), ("#", "1e5"), ("#", "１"), ("@", "2026-01-01"), ("?", "yes")]:
             with self.assertRaises(Fault, msg=cell):
                 typed(kind, cell)
+        times = "2026-02-30T00:00:00.000000Z", "2026-01-01T24:00:00.000000Z", "2026-01-01T00:00:60.000000Z", "2026-01-01T00:00:0\u0661.000000Z"
+        for cell in times:
+            with self.assertRaises((Fault, ValueError), msg=cell):
+                typed("@", cell)
         shares = [percent({"numerator": part, "denominator": of}) for part, of in [(0, 0), (0, 7), (7, 7), (1, 3), (9999, 10000), (1, 10**6)]]
         self.assertEqual(shares, [None, 0.0, 100.0, 33.3, 99.9, 0.1])
 

@@ -1,7 +1,7 @@
 // The audit chain: its excerpt hashed and linked again, and the attestation that speaks of it.
 
-import { sha256, utf8 } from './bytes.mjs';
-import { canonical, decode, parse, pretty } from './json.mjs';
+import { joined, sha256, utf8 } from './bytes.mjs';
+import { canonical, decode, parse, plain, pretty } from './json.mjs';
 import { BROKEN, INCOMPLETE, TRUNCATED, need, told } from './report.mjs';
 import { ATTESTATION, ENTRY, isHash, moment, shaped, uuid } from './shape.mjs';
 
@@ -55,7 +55,7 @@ export class Events {
   }
 
   push(bytes) {
-    const all = this.#decoderRest.length ? new Uint8Array([...this.#decoderRest, ...bytes]) : bytes;
+    const all = this.#decoderRest.length ? joined(this.#decoderRest, bytes) : bytes;
     let at = 0;
     for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, at)) {
       this.lines += 1;
@@ -82,7 +82,7 @@ export class Events {
   #entry(bytes) {
     need(bytes.length <= ENTRY_MAX, 'it is too large');
     const text = decode(bytes);
-    const entry = shaped(parse(text), ENTRY);
+    const entry = shaped(plain(text) ?? parse(text), ENTRY);
     plainDetail(entry.detail);
     need(!Array.isArray(entry.detail) && 'prev_hash' in entry && canonical(entry) === text, 'its text is not canonical');
     const { created_at: at, seq, prev_hash: before } = entry;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 
 import { Sha256, crc32, fromBase64, sha256, utf8 } from './bytes.mjs';
-import { Stream, canonical, parse } from './json.mjs';
+import { Stream, canonical, parse, plain } from './json.mjs';
 import { moment } from './shape.mjs';
 import { Csv, Counted, jsonRow } from './tables.mjs';
 
@@ -105,4 +105,32 @@ test('a row of data.json is refused where a member is missing, moved or of anoth
 test('a time is a real one, in UTC', () => {
   assert.equal(moment('2026-02-28T23:59:59Z'), '2026-02-28T23:59:59.000000000');
   for (const other of ['2026-02-30T00:00:00Z', '2026-01-01T24:00:00Z', '2026-01-01T00:00:00+00:00', '2026-01-01', 5]) assert.throws(() => moment(other));
+});
+
+test('what is plain is read as the slow reader reads it, and everything else is left to that one', () => {
+  const same = (value) => JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner));
+  const texts = ['{"a":1,"b":[true,null,"x",-2,0.5],"c":{"ä":"\\n"}}', '{}', '{"n":9007199254740991}', '{"t":"a\\"b\\\\"}'];
+  for (const text of texts) assert.equal(same(plain(text)), same(parse(text)), text);
+  const others = ['{"a":1,"a":2}', '{"a": 1}', '{"a":1.0}', '{"a":-0}', '{"a":1e3}', '{"a":9007199254740992}', '{"a":9007199254740993}', '{"a":1e400}',
+    '{"a":"\\u00e9"}', '{"a":"\\ud800"}', '{"__proto__":{"b":1}}', '{"b":1,"1":2}', '{"a":"\\/"}', '{"a":1}{', '{"a":1', '{"a":01}', ''];
+  for (const text of others) assert.equal(plain(text), undefined, text);
+});
+
+test('a row is the same with and without a line of its own', async () => {
+  const rows = ['{"a":1,"b":"},\\n{"}', '{"a":2}', '{ "a":3.0}', '{"a":"\\u00e9"}'];
+  const read = async (text) => {
+    const stream = new Stream((async function* () { yield utf8(text); })());
+    const found = [];
+    await stream.take('[');
+    while ((await stream.peek()) !== ']') {
+      if (found.length) await stream.take(',');
+      found.push(canonical(await stream.value()));
+    }
+    return found;
+  };
+  const apart = await read(`[${rows.join(',\n')}\n]`);
+  assert.deepEqual(apart, await read(`[${rows.join(',')}]`));
+  assert.deepEqual(apart, await read(`[${rows.join(' ,\n')}]`));
+  assert.equal(apart.length, rows.length);
+  await assert.rejects(read('[{"a":1,\n"a":2}]'), /twice/);
 });
