@@ -225,7 +225,7 @@ fn the_parts_of_the_page_pass_their_own_tests() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/server/pages/verify/parts.test.mjs");
     let out = Command::new("node").arg("--test").arg(parts).output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(out.status.success() && said.contains("pass 9"), "{said}");
+    assert!(out.status.success() && said.contains("pass 12"), "{said}");
 }
 
 #[test]

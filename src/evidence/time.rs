@@ -6,6 +6,8 @@
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, SubsecRound, TimeZone, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
+const STAMP_BYTES: usize = 27;
+
 /// A moment, UTC.
 pub type Time = DateTime<Utc>;
 
@@ -71,9 +73,7 @@ pub(crate) fn read_usual_stamp(text: &[u8]) -> Option<Time> {
     (usual_stamp(time)? == text).then_some(time)
 }
 
-const STAMP_BYTES: usize = 27;
-
-/// The number that the digits are, six at most; any number where they are none.
+/// The number that the digits are, six at most; some number where they are none, which whoever asks then finds out.
 fn number(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit.wrapping_sub(b'0')))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read, Seek};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 use evidence::pack;
 use zip::ZipArchive;
@@ -12,7 +12,7 @@ use super::inflate::Inflate;
 use super::meter::{Allowance, Meter};
 use super::recount::Recount;
 use super::report::{Checks, Facts};
-use super::{Limits, Options, data, excerpt, tables};
+use super::{Limits, Options, Source, data, excerpt, tables};
 use crate::attestation::Attestation;
 use crate::digest::Digest;
 use crate::manifest::{self, Hashes};
@@ -74,34 +74,44 @@ impl Contents {
 const FIRST: [&str; 3] = [pack::MANIFEST, pack::CHAIN_ATTESTATION, pack::PROVENANCE];
 
 /// Reads the two large entries that are no table on threads of their own.
-pub(super) fn read<R: Read + Seek + Clone + Send>(
+pub(super) fn read<R: Source>(
     archive: Archive<R>,
     options: &Options,
     checks: &mut Checks,
 ) -> Contents {
     let Archive { mut inner, entries, time } = archive;
-    let is = |name: &'static str| move |entry: &&Entry| entry.name == name;
     let (first, rest): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| FIRST.contains(&entry.name));
-    let (data, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(is(pack::DATA_JSON));
-    let (events, tables): (Vec<_>, Vec<_>) = rest.into_iter().partition(is(pack::AUDIT_EVENTS));
+    let (data, rest): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|entry| entry.name == pack::DATA_JSON);
+    let (events, tables): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|entry| entry.name == pack::AUDIT_EVENTS);
     let mut contents = Contents { time, ..Contents::default() };
-    let mut made = contents.read(&mut inner, &first, options);
+    for made in contents.read(&mut inner, &first, options).into_values() {
+        checks.append(made);
+    }
+    let (source, light) = (inner.clone(), contents.attestation.clone());
+    let apart = |entries: &[&Entry]| {
+        let mut part = Contents { attestation: light.clone(), ..Contents::default() };
+        (part.read(&mut source.clone(), entries, options), part)
+    };
+    let mut found = BTreeMap::new();
     let parts = thread::scope(|scope| {
-        let threads = [data, events].map(|entries| {
-            let (mut archive, mut part) = (inner.clone(), contents.apart());
-            scope.spawn(move || (part.read(&mut archive, &entries, options), part))
-        });
-        made.extend(contents.read(&mut inner, &tables, options));
-        threads.map(joined)
+        let start = |entries| Builder::new().spawn_scoped(scope, move || apart(entries));
+        let (data_thread, events_thread) = (start(&data[..]), start(&events[..]));
+        found.extend(contents.read(&mut inner, &tables, options));
+        // Where the system gives no thread, it is read here.
+        let ended = |thread, entries| {
+            Result::map_or_else(thread, |_| apart(entries), |thread| joined(thread))
+        };
+        [ended(data_thread, &data[..]), ended(events_thread, &events[..])]
     });
-    for (of_part, part) in parts {
-        made.extend(of_part);
+    for (made, part) in parts {
+        found.extend(made);
         contents.take(part);
     }
     // In the order of the entries, whoever was first.
-    made.sort_by_key(|(place, _)| *place);
-    for (_, made) in made {
+    for made in found.into_values() {
         checks.append(made);
     }
     compare(&contents, checks);
@@ -114,14 +124,14 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 }
 
 impl Contents {
-    /// Reads these entries one after the other; what was found of each, with its place in the order of reading.
+    /// Reads these entries one after the other; what was found of each, by its place in the ZIP.
     fn read<R: Read + Seek>(
         &mut self,
         archive: &mut ZipArchive<R>,
         entries: &[&Entry],
         options: &Options,
-    ) -> Vec<((bool, usize), Checks)> {
-        let read = |entry: &&Entry| {
+    ) -> BTreeMap<usize, Checks> {
+        let check = |entry: &&Entry| {
             let mut checks = Checks::default();
             match archive.by_index_raw(entry.position) {
                 Ok(file) => {
@@ -133,21 +143,17 @@ impl Contents {
                     checks.broken("archive", format!("{} cannot be opened: {error}", entry.name));
                 }
             }
-            ((!FIRST.contains(&entry.name), entry.position), checks)
+            (entry.position, checks)
         };
-        entries.iter().map(read).collect()
+        entries.iter().map(check).collect()
     }
 
-    /// For a part of the entries: empty, but for what they are read in the light of.
-    fn apart(&self) -> Self {
-        Self { attestation: self.attestation.clone(), ..Self::default() }
-    }
-
-    /// Adds what was read apart.
+    /// Adds what was read apart, of entries that fill nothing else.
     fn take(&mut self, part: Self) {
-        self.digests.extend(part.digests);
-        self.data = self.data.take().or(part.data);
-        self.excerpt = self.excerpt.take().or(part.excerpt);
+        let Self { digests, data, excerpt, .. } = part;
+        self.digests.extend(digests);
+        self.data = self.data.take().or(data);
+        self.excerpt = self.excerpt.take().or(excerpt);
     }
 }
 

@@ -28,12 +28,10 @@ mod tables;
 mod totals;
 mod trust;
 
-use std::io::{Read, Seek};
-
 use crate::keys::PublicKey;
 
 pub use report::{Check, Facts, Outcome, Report, Status};
-pub use shared::SharedFile;
+pub use shared::{SharedFile, Source};
 
 /// What the auditor brings along.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +59,7 @@ pub struct Limits {
     pub total_bytes: u64,
     /// Unpacked ÷ packed bytes of one entry, once it is larger than [`Limits::RATIO_FREE_BYTES`].
     pub ratio: u64,
-    /// Bytes of one row, line or member.
+    /// Bytes of one row, line or member; of three at once, as three entries are read at once.
     pub item_bytes: u64,
 }
 
@@ -79,8 +77,8 @@ impl Default for Limits {
 
 /// Checks a pack. Never fails: an unreadable pack is a report, too.
 ///
-/// Reads it on three threads, each over a clone of the reader: for a file, a [`SharedFile`].
-pub fn verify<R: Read + Seek + Clone + Send>(mut reader: R, options: &Options) -> Report {
+/// Reads it on three threads, each over a clone of the source: for a file, a [`SharedFile`].
+pub fn verify<R: Source>(mut reader: R, options: &Options) -> Report {
     let mut checks = report::Checks::default();
     let zip_sha256 = archive::sha256(&mut reader).ok();
     let contents = archive::open(reader, &options.limits, &mut checks)

@@ -1,9 +1,15 @@
-//! A file that several readers read at once, each from its own place.
+//! What several threads read at once, each from its own place.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+
+/// A pack as bytes. Clones have places of their own: a `&File`, whose clones move one place, is none.
+pub trait Source: Read + Seek + Clone + Send + Sync {}
+
+impl Source for SharedFile {}
+impl<T: AsRef<[u8]> + Clone + Send + Sync> Source for Cursor<T> {}
 
 /// A reader of a file; its clones begin where it is, and move on by themselves.
 #[derive(Debug, Clone)]
@@ -35,9 +41,8 @@ impl Seek for SharedFile {
             // Moves the place of the file itself, which nobody reads from.
             SeekFrom::End(by) => ((&*self.file).seek(SeekFrom::End(0))?, by),
         };
-        let before =
-            || io::Error::new(io::ErrorKind::InvalidInput, "a place before the first byte");
-        self.at = from.checked_add_signed(by).ok_or_else(before)?;
+        let outside = || io::Error::new(io::ErrorKind::InvalidInput, "a place outside of any file");
+        self.at = from.checked_add_signed(by).ok_or_else(outside)?;
         Ok(self.at)
     }
 }

@@ -16,6 +16,8 @@ use crate::column::{Count, Word};
 
 pub(super) const SQL: &str = include_str!("../sql/section/remediation_sla.sql");
 
+const _: () = assert!(RiskLevel::ALL.len() == 4, "the statement names the levels one by one");
+
 /// What became of the findings of a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remediation {

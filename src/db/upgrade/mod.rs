@@ -62,9 +62,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What the first line of the file says.
+    /// What the first line of the file says; the second one of a migration that is carried out without a transaction.
     pub fn of(migration: &Migration) -> Self {
-        match migration.sql.as_str().lines().next().map(str::trim_end) {
+        let mut lines = migration.sql.as_str().lines().map(str::trim_end);
+        match lines.find(|line| *line != "-- no-transaction") {
             Some("-- expand") => Self::Expand,
             Some("-- contract") => Self::Contract,
             _ => Self::Unmarked,

@@ -18,6 +18,8 @@ const INTEGER_MAX: i64 = 1 << 53;
 /// Entries hold ids and digests, not payloads.
 const DEPTH_MAX: usize = 32;
 const CANONICAL_BYTES_MAX: usize = 64 * 1024;
+/// What serde_json reads as something else than a member: an entry with it would never be read again as it was written.
+const RESERVED: &str = "$serde_json::";
 
 /// What is to be recorded; the chain adds its position, time and links.
 #[derive(Debug, Clone, PartialEq)]
@@ -242,8 +244,7 @@ impl<'a> Text<'a> {
 
     /// The members of the detail.
     pub fn members(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.detail)
-            .expect("a canonical text was read: its detail is an object")
+        serde_json::from_str(&self.detail).expect("the detail was read before: it is an object")
     }
 }
 
@@ -271,6 +272,9 @@ fn check_detail(detail: &Map<String, Value>) -> Result<(), Error> {
 
 fn check_member(parent: &str, key: &str, value: &Value, depth: usize) -> Result<(), Error> {
     check_text(key, parent)?;
+    if key.starts_with(RESERVED) {
+        return Err(Error::Reserved { path: format!("{parent}.{key}") });
+    }
     check_value(&format!("{parent}.{key}"), value, depth)
 }
 

@@ -8,6 +8,7 @@
 //! What it does not do: it does not store, does not lock, and cannot see a chain that was rewritten
 //! from its first entry; only hashes that left the house (earlier packs) can.
 
+mod alike;
 mod entry;
 mod plain;
 mod verify;
@@ -45,6 +46,8 @@ pub enum Error {
     Number { path: String },
     #[error("the text at {path} contains NUL, which the database cannot hold")]
     Nul { path: String },
+    #[error("the member {path} has a reserved name; give it another")]
+    Reserved { path: String },
     #[error("the detail is nested deeper than {max} levels")]
     TooDeep { max: usize },
     #[error("the entry has {bytes} bytes; {max} are allowed")]

@@ -13,7 +13,7 @@ use crate::time::read_usual_stamp;
 
 /// Far less than an entry may have.
 const DEPTH_MAX: usize = 8;
-const BYTES_MAX: usize = 16 * 1024;
+pub(super) const BYTES_MAX: usize = 16 * 1024;
 /// Fewer digits than the largest integer that a double holds.
 const DIGITS_MAX: usize = 15;
 
@@ -121,13 +121,13 @@ fn read_id(text: &str) -> Option<Uuid> {
 }
 
 /// Whether a text stands in JSON as it is. Without an early end, so that many bytes are looked at at once.
-fn is_plain(text: &[u8]) -> bool {
+pub(super) fn is_plain(text: &[u8]) -> bool {
     let special = |byte: &u8| u8::from(matches!(byte, 0..b' ' | b'"' | b'\\'));
     text.iter().fold(0, |found, byte| found | special(byte)) == 0
 }
 
 /// What comes after a value that is in the one form that RFC 8785 gives it, of an easy kind.
-fn value(text: &[u8], depth: usize) -> Option<&[u8]> {
+pub(super) fn value(text: &[u8], depth: usize) -> Option<&[u8]> {
     match text.first()? {
         b'"' => string(text).map(|(_, rest)| rest),
         b'{' if depth < DEPTH_MAX => members(&text[1..], depth + 1),
@@ -148,8 +148,8 @@ fn members(mut text: &[u8], depth: usize) -> Option<&[u8]> {
     let mut before: Option<&[u8]> = None;
     loop {
         let (key, rest) = string(text)?;
-        // Of ASCII keys the order of bytes is that of UTF-16.
-        if !key.is_ascii() || before.is_some_and(|before| before >= key) {
+        // Of ASCII keys the order of bytes is that of UTF-16. Some of these mean something to serde_json.
+        if !key.is_ascii() || key.starts_with(b"$") || before.is_some_and(|before| before >= key) {
             return None;
         }
         before = Some(key);
@@ -183,7 +183,7 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Without a leading zero, and no fraction.
-fn integer(text: &[u8]) -> Option<&[u8]> {
+pub(super) fn integer(text: &[u8]) -> Option<&[u8]> {
     let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_short = (1..=DIGITS_MAX).contains(&length) && (length == 1 || text[0] != b'0');
     is_short.then(|| &text[length..])

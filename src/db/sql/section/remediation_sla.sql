@@ -2,7 +2,8 @@
 -- open at its end, against the targets in force; hours to resolve of all levels, too. $4: levels, $5: their targets in hours. The
 -- events are read once, and those of resolutions once more to be put in order.
 with event as (
-  -- Hours of a resolution: until it; of others: up to the end of the period.
+  -- Hours of a resolution: until it; of others: up to the end of the period. Whatever a row is grouped by or asked for is computed
+  -- once, which is what "offset 0" is for.
   select risk_level, kind, month, is_at_start, is_at_end,
          count(*) as events, sum(hours) as hours, max(hours) as longest,
          -- Written out: to look for the level in the array, row by row, was a fifth of the statement.
@@ -20,7 +21,7 @@ with event as (
                  date_part('epoch', case when kind = 'resolved' then occurred_at else $3 end - open_since) / 3600 as hours
             from finding_events
            where org_id = $1 and occurred_at < $3 and (until is null or until >= $2)
-          offset 0) event
+          offset 0) seen
    group by risk_level, kind, month, is_at_start, is_at_end
 ),
 moved as (

@@ -20,6 +20,23 @@ const BEFORE: &str = "
     grant select, update (note) on things to driftpack_app;
     grant execute on function twice to driftpack_app;";
 
+#[test]
+fn the_mark_is_on_the_first_line_or_behind_the_one_that_does_without_a_transaction() {
+    for (sql, kind) in [
+        ("-- expand\ncreate table a ();", Kind::Expand),
+        ("-- contract \r\ndrop table a;", Kind::Contract),
+        ("-- no-transaction\n-- expand\ncreate index concurrently a on b (c);", Kind::Expand),
+        ("-- no-transaction\n-- contract\n", Kind::Contract),
+        ("-- no-transaction\ncreate table a ();\n-- expand", Kind::Unmarked),
+        ("", Kind::Unmarked),
+    ] {
+        let description = "a change".into();
+        let migration =
+            Migration::new(1, description, MigrationType::Simple, sql.into_sql_str(), false);
+        assert_eq!(Kind::of(&migration), kind, "{sql}");
+    }
+}
+
 /// What becomes of the version before by `change`, as its programs feel it.
 async fn breaches(pool: &PgPool, change: &str) -> Vec<String> {
     let mut tx = pool.begin().await.unwrap();

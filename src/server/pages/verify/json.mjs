@@ -48,10 +48,10 @@ function skip(text, at) {
 
 function string(text, at) {
   const close = text.indexOf('"', at + 1);
-  const plain = text.slice(at + 1, close);
-  if (close >= 0 && !/[\\\u0000-\u001f]/.test(plain)) {
-    need(plain.isWellFormed(), 'a text has half of a character');
-    return [plain, close + 1];
+  const inner = text.slice(at + 1, close);
+  if (close >= 0 && !/[\\\u0000-\u001f]/.test(inner)) {
+    need(inner.isWellFormed(), 'a text has half of a character');
+    return [inner, close + 1];
   }
   for (let end = at + 1; end < text.length; end += 1) {
     const code = text.charCodeAt(end);
@@ -131,13 +131,14 @@ export function plain(text) {
 }
 
 /** With its whole numbers as BigInt. */
-function whole(of) {
+function whole(of, depth = 0) {
+  need(depth < DEPTH_MAX, 'it is nested too deeply');
   if (typeof of === 'number' && Number.isInteger(of)) {
     need(Number.isSafeInteger(of), 'a number is not the one that was written');
     return BigInt(of);
   }
   if (of !== null && typeof of === 'object') {
-    for (const key of Object.keys(of)) of[key] = whole(of[key]);
+    for (const key of Object.keys(of)) of[key] = whole(of[key], depth + 1);
   }
   return of;
 }
@@ -149,6 +150,8 @@ export class Stream {
   #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #text = '';
   #at = 0;
+  /** Before this no row is looked for. */
+  #passed = 0;
   #isWhole = false;
 
   constructor(chunks) {
@@ -166,6 +169,7 @@ export class Stream {
       got += part.length;
       this.#isWhole = Boolean(done);
     }
+    this.#passed = Math.max(0, this.#passed - this.#at);
     [this.#text, this.#at] = [parts.join(''), 0];
     need(this.#text.length <= ITEM_MAX, 'one value is larger than any');
     return true;
@@ -185,15 +189,16 @@ export class Stream {
     this.#at += 1;
   }
 
-  /** The value on the rest of the line, when it is a plain object. */
+  /** The value on the rest of the line, when it is a plain object. A line that holds something else is not looked at again. */
   #row() {
     const at = skip(this.#text, this.#at);
-    if (this.#text[at] !== '{') return undefined;
-    const end = this.#text.indexOf('\n', at);
-    if (end < 0 || end - at > ROW_MAX) return undefined;
-    const row = this.#text.slice(at, this.#text[end - 1] === ',' ? end - 1 : end);
-    const found = plain(row);
+    if (at < this.#passed || this.#text[at] !== '{') return undefined;
+    const line = this.#text.slice(at, at + ROW_MAX);
+    const end = line.indexOf('\n');
+    const row = line.slice(0, line[end - 1] === ',' ? end - 1 : end);
+    const found = end < 0 ? undefined : plain(row);
     if (found) this.#at = at + row.length;
+    else this.#passed = at + (end < 0 ? line.length : end);
     return found;
   }
 

@@ -114,6 +114,12 @@ test('what is plain is read as the slow reader reads it, and everything else is 
   const others = ['{"a":1,"a":2}', '{"a": 1}', '{"a":1.0}', '{"a":-0}', '{"a":1e3}', '{"a":9007199254740992}', '{"a":9007199254740993}', '{"a":1e400}',
     '{"a":"\\u00e9"}', '{"a":"\\ud800"}', '{"__proto__":{"b":1}}', '{"b":1,"1":2}', '{"a":"\\/"}', '{"a":1}{', '{"a":1', '{"a":01}', ''];
   for (const text of others) assert.equal(plain(text), undefined, text);
+  for (const depth of [98, 99, 100, 150, 20_000]) {
+    const text = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    const slow = () => same(parse(text));
+    if (depth < 100) assert.equal(same(plain(text)), slow());
+    else assert.equal(plain(text), undefined, `depth ${depth}`);
+  }
 });
 
 test('a row is the same with and without a line of its own', async () => {
@@ -133,4 +139,17 @@ test('a row is the same with and without a line of its own', async () => {
   assert.deepEqual(apart, await read(`[${rows.join(' ,\n')}]`));
   assert.equal(apart.length, rows.length);
   await assert.rejects(read('[{"a":1,\n"a":2}]'), /twice/);
+});
+
+test('rows without line ends of their own are not looked for again and again', async () => {
+  const [long, short] = [`{"a":"${'x'.repeat(4_000_000)}"}`, '{"a":[],"b":[{}],"c":"a text that makes it as long as a short row"}'];
+  const rows = [long, ...Array(40_000).fill(short)];
+  const stream = new Stream((async function* () { yield utf8(`[${rows.join(',')}]\n`); })());
+  let read = 0;
+  await stream.take('[');
+  for (; (await stream.peek()) !== ']'; read += 1) {
+    if (read) await stream.take(',');
+    await stream.value();
+  }
+  assert.equal(read, rows.length);
 });
