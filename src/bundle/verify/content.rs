@@ -148,9 +148,20 @@ impl Contents {
         entries.iter().map(check).collect()
     }
 
-    /// Adds what was read apart, of entries that fill nothing else.
+    /// Adds what was read apart. Every field is named: one that such an entry comes to fill must not be lost here.
     fn take(&mut self, part: Self) {
-        let Self { digests, data, excerpt, .. } = part;
+        let Self {
+            digests,
+            data,
+            excerpt,
+            attestation: _,
+            provenance: _,
+            tables: _,
+            recount: _,
+            time: _,
+            listed: _,
+            time_stamp: _,
+        } = part;
         self.digests.extend(digests);
         self.data = self.data.take().or(data);
         self.excerpt = self.excerpt.take().or(excerpt);

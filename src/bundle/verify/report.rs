@@ -298,4 +298,20 @@ mod tests {
             format!("BROKEN      continuity     and {} more of this kind", many - LISTED_MAX);
         assert!(report.text().contains(&left), "{}", report.text());
     }
+
+    #[test]
+    fn faults_that_were_found_apart_are_counted_together() {
+        let mut checks = Checks::default();
+        for more in [LISTED_MAX - 1, LISTED_MAX + 3] {
+            let mut apart = Checks::default();
+            for _ in 0..more {
+                apart.broken("tables", "a row");
+            }
+            checks.append(apart);
+        }
+        let report = checks.into_report(None);
+        let left = format!("and {} more of this kind", LISTED_MAX + 2);
+        assert_eq!(report.checks.len(), LISTED_MAX + 1);
+        assert_eq!(report.checks.last().map(|check| &*check.detail), Some(&*left));
+    }
 }
